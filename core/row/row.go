@@ -190,3 +190,14 @@ func (d Digest) String() string {
 	s := fmt.Sprintf("%016x", d[0]^d[1]^d[2]^d[3])
 	return s[:4] + " " + s[4:8]
 }
+
+// Range asks a table for rows along its key, or along its Index. Where that path has two columns
+// the first must equal Eq; the last lies in [From, To]. All three are Int columns.
+type Range struct {
+	Table    *Table
+	ByIndex  bool
+	Eq       int64
+	From, To int64
+	Desc     bool
+	Limit    int // at most so many rows; 0 is all
+}
