@@ -1,0 +1,177 @@
+package linearizability
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// A Verdict is the judgement on a history. A greater one is worse, and the worst finding wins.
+type Verdict uint8
+
+const (
+	Pass             Verdict = iota // a linearization was exhibited
+	Unknown                         // budget spent, recording cut short, or too little seen
+	PositionContract                // the order that the positions claim does not explain what was seen
+	Illegal                         // no order does
+)
+
+func (v Verdict) String() string {
+	return [...]string{"Pass", "Unknown", "PositionContract", "Illegal"}[v]
+}
+
+// MarshalText makes a verdict a word in JSON.
+func (v Verdict) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
+
+// ExitCode is the exit status of a program that ends with this verdict.
+func (v Verdict) ExitCode() int { return [...]int{0, 12, 11, 10}[v] }
+
+// DefaultBudget is the number of configurations each engine may look at, unless Options say
+// otherwise.
+const DefaultBudget = 2_000_000
+
+// Options choose the engines. The zero value decides by need: the certificate if there are
+// positions, the search if there are none or the certificate failed.
+type Options struct {
+	Certificate bool // verify the order that the positions claim
+	Search      bool // look for any order, without looking at positions
+	Budget      int  // configurations per engine; 0 means DefaultBudget
+}
+
+// A Report is what Check found.
+type Report struct {
+	Verdict  Verdict   `json:"verdict"`
+	Findings []Finding `json:"findings"`
+	Stats    Stats     `json:"stats"`
+}
+
+// A Finding is one thing that is wrong, or that kept Check from saying more.
+type Finding struct {
+	Verdict Verdict  `json:"-"`             // what this finding alone would make it
+	Rule    string   `json:"rule"`          // one of the Rule constants
+	Ops     []uint64 `json:"ops,omitempty"` // ids of the operations at odds
+	Pos     uint64   `json:"pos,omitempty"` // where in the log, if known
+	Text    string   `json:"text"`
+}
+
+// Stats say how much was looked at.
+type Stats struct {
+	Events      int `json:"events"`
+	Operations  int `json:"operations"`
+	Definite    int `json:"definite"`    // answered or refused, in words of the table
+	Unknown     int `json:"unknown"`     // commands that never got an answer
+	Outside     int `json:"outside"`     // refused with a code that the model lacks
+	Pushes      int `json:"pushes"`      // events that feeds delivered
+	Placed      int `json:"placed"`      // unknown commands that something puts at a position
+	Components  int `json:"components"`  // parts that the search could judge apart
+	Largest     int `json:"largest"`     // operations in the largest of them
+	Certificate int `json:"certificate"` // configurations that the certificate took
+	Search      int `json:"search"`      // configurations that the search took
+}
+
+// The rules a finding may name.
+const (
+	RuleWellFormed = "well-formed"       // the history itself is broken
+	RuleEnd        = "recording cut"     // the end is missing or counts other lines
+	RuleVacuous    = "too little seen"   // nothing definite, or too much outside the model
+	RuleBudget     = "budget spent"      // an engine gave up
+	RuleNotJudged  = "not judged"        // no engine could decide
+	RuleMissingPos = "position missing"  // an answer without one
+	RuleSharedPos  = "position shared"   // two commands claim one
+	RuleEntry      = "entry"             // the log's dump and the answers differ
+	RuleRealTime   = "real time"         // the positions contradict the clock
+	RuleReplay     = "replay"            // replayed by position, the spec answers something else
+	RuleSearch     = "no order explains" // the search tried them all
+
+	RuleLostAck      = "no lost ack"
+	RuleDuplicate    = "no duplicate"
+	RuleHole         = "no hole"
+	RuleReorder      = "no reorder"
+	RulePhantom      = "no phantom"
+	RuleOwnWrites    = "read your writes"
+	RuleMonotonic    = "monotonic reads"
+	RuleOneSession   = "one session"
+	RuleHonestNames  = "honest names"
+	RuleResurrection = "no resurrection"
+	RuleBurnt        = "burnt number"
+
+	RuleFeedAgreement = "feed agreement"
+	RuleFeedEarly     = "feed early"
+	RuleFeedGap       = "feed gap"
+	RuleFeedRepeat    = "feed repeat"
+	RuleFeedEnd       = "feed past the end"
+	RuleFeedComplete  = "feed incomplete"
+	RuleCursor        = "cursor"
+)
+
+// findingsPerRule keeps a thoroughly broken history from drowning its reader.
+const findingsPerRule = 5
+
+func (r *Report) add(f Finding) {
+	r.Verdict = max(r.Verdict, f.Verdict)
+	same := 0
+	for _, g := range r.Findings {
+		if g.Rule == f.Rule {
+			same++
+		}
+	}
+	if same < findingsPerRule {
+		r.Findings = append(r.Findings, f)
+	}
+}
+
+// String is the report in a few lines.
+func (r Report) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s  %d operations, %d unknown", strings.ToUpper(r.Verdict.String()),
+		r.Stats.Operations, r.Stats.Unknown)
+	if r.Stats.Pushes > 0 {
+		fmt.Fprintf(&b, ", %d pushes", r.Stats.Pushes)
+	}
+	b.WriteByte('\n')
+	worstFirst := slices.Clone(r.Findings)
+	slices.SortStableFunc(worstFirst, func(f, g Finding) int { return int(g.Verdict) - int(f.Verdict) })
+	for _, f := range worstFirst {
+		fmt.Fprintf(&b, "  %-17s %s", f.Rule, f.Text)
+		if f.Pos > 0 {
+			fmt.Fprintf(&b, " (position %d)", f.Pos)
+		}
+		if len(f.Ops) > 0 {
+			fmt.Fprintf(&b, " %v", f.Ops)
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+// Check judges a history: validation, axioms, certificate, search, feeds.
+func Check(h *History, o Options) Report {
+	r := Report{Stats: Stats{Events: len(h.Events)}}
+	if f, ok := wellFormed(h); !ok {
+		r.add(f)
+		return r
+	}
+	r.add(Finding{Unknown, RuleNotJudged, nil, 0, "this version validates only"})
+	return r
+}
+
+// wellFormed holds a history built in memory to what Read demands of a file.
+func wellFormed(h *History) (Finding, bool) {
+	m := metaLine{"meta", Format, Version, h.Meta}
+	if err := m.valid(); err != nil {
+		return Finding{Unknown, RuleWellFormed, nil, 0, err.Error()}, false
+	}
+	v := newValidator(h.Meta)
+	for i := range h.Events {
+		e := &h.Events[i]
+		p := v.event(e)
+		if p == none && e.shape(v.opOf(e.ID)) == nil {
+			p = problem{"e", fmt.Sprintf("no such event: %q with op %q", e.E, e.Op)}
+		}
+		if p != none {
+			text := fmt.Sprintf("line %d: %v", i+2, p.err())
+			return Finding{Unknown, RuleWellFormed, nil, 0, text}, false
+		}
+	}
+	return Finding{}, true
+}
