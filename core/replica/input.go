@@ -122,10 +122,11 @@ type Call struct {
 	Pos     Pos           // the highest position the client has seen
 	Command chat.Command  // or nil
 	Query   Query         // or nil
-	Secret  bool          // a password came along; the shell keeps it under (Conn, ID)
-	Stale   bool          // queries: answer from what is here, however old
-	Origin  string        // where first contacts are counted: the client's address
-	Date    int64         // the shell's wall clock, Unix milliseconds
+	Secret  bool          // a password came along; the shell keeps it under (Conn, ID). With Passwd
+	// there are two: Verify is about the present one, Hash about the new one
+	Stale  bool   // queries: answer from what is here, however old
+	Origin string // where first contacts are counted: the client's address
+	Date   int64  // the shell's wall clock, Unix milliseconds
 }
 
 // Query is a read; the set is closed.
@@ -168,6 +169,8 @@ const (
 	NoSpace     Code = "E_NO_SPACE"
 	Rate        Code = "E_RATE"
 	BadPassword Code = "E_BAD_PASSWORD"
+	// History of another epoch: the client's position is not of this cluster's present.
+	WrongEpoch Code = "E_OTHER_HISTORY"
 )
 
 // Reply answers a Call.

@@ -1,0 +1,232 @@
+package replica
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"slices"
+	"time"
+
+	"parley/core/raft"
+	"parley/core/row"
+)
+
+// courier moves snapshots: the leader's side, for peers that need entries which are compacted away,
+// and the receiving side. Chunks go in order, a few ahead of their acknowledgements; what is lost is
+// sent again. Equal indexes give equal bytes, so a transfer survives a change of leader.
+type courier struct {
+	transfers []transfer // by peer
+	exporting uint64     // id of the Export under way; 0: none
+	lastID    uint64
+	kept      *Snapshot // the last one exported, for the next peer
+
+	arriving *arriving
+	complete *Snapshot // received and verified; raft decides
+	from     raft.ID   // who sent it
+}
+
+type transfer struct {
+	peer    raft.ID
+	snap    *Snapshot // nil: waiting for the export
+	whole   [32]byte
+	acked   uint64 // bytes that have arrived
+	sent    uint64
+	heardAt time.Duration // last sign of progress
+	resend  time.Duration
+}
+
+type arriving struct {
+	chunk Chunk // the first one, for its Mark, Whole, Size and Digest
+	data  []byte
+}
+
+const (
+	chunkSize   = 256 << 10
+	chunksAhead = 4
+	resendAfter = 500 * time.Millisecond
+	giveUpAfter = 10 * time.Second
+	maxSnapshot = 4 << 30
+)
+
+// want notes which peers need a snapshot.
+func (c *courier) want(peers []raft.ID) {
+	for _, p := range peers {
+		if c.find(p) == nil {
+			c.transfers = append(c.transfers, transfer{peer: p})
+		}
+	}
+}
+
+func (c *courier) find(peer raft.ID) *transfer {
+	for i := range c.transfers {
+		if c.transfers[i].peer == peer {
+			return &c.transfers[i]
+		}
+	}
+	return nil
+}
+
+func (c *courier) remove(peer raft.ID) {
+	c.transfers = slices.DeleteFunc(slices.Clone(c.transfers), func(t transfer) bool { return t.peer == peer })
+	if len(c.transfers) == 0 {
+		c.kept = nil
+	}
+}
+
+// moveSnapshots begins, repeats and gives up transfers.
+func (m *Machine) moveSnapshots(now time.Duration, out *Output) {
+	c := &m.courier
+	for i := 0; i < len(c.transfers); i++ {
+		t := &c.transfers[i]
+		switch {
+		case t.snap == nil && c.kept != nil && c.kept.Mark.Index >= m.log.compact:
+			t.snap, t.whole = c.kept, sha256.Sum256(c.kept.Data)
+			t.heardAt = now
+			m.sendChunks(now, t, out)
+		case t.snap == nil && c.exporting == 0:
+			c.lastID++
+			c.exporting = c.lastID
+			out.Exports = append(out.Exports, c.exporting)
+		case t.snap != nil && now >= t.heardAt+giveUpAfter:
+			peer := t.peer
+			c.remove(peer)
+			i--
+			m.stepRaft(now, raft.SnapshotFailed{Peer: peer}, out)
+		case t.snap != nil && now >= t.resend:
+			t.sent = t.acked
+			m.sendChunks(now, t, out)
+		}
+	}
+}
+
+func (c *courier) deadline() time.Duration {
+	d := never
+	for i := range c.transfers {
+		if t := &c.transfers[i]; t.snap != nil {
+			d = min(d, t.resend, t.heardAt+giveUpAfter)
+		}
+	}
+	return d
+}
+
+func (m *Machine) exported(now time.Duration, in Exported, out *Output) {
+	c := &m.courier
+	if in.ID != c.exporting {
+		return
+	}
+	c.exporting = 0
+	if len(c.transfers) > 0 {
+		snap := in.Snapshot
+		c.kept = &snap
+	}
+}
+
+func (m *Machine) sendChunks(now time.Duration, t *transfer, out *Output) {
+	t.resend = now + resendAfter
+	size := uint64(len(t.snap.Data))
+	for t.sent < size && t.sent < t.acked+chunksAhead*chunkSize {
+		end := min(size, t.sent+chunkSize)
+		out.Sends = append(out.Sends, PeerMessage{From: m.cfg.Raft.ID, To: t.peer, Chunk: &Chunk{
+			Mark: t.snap.Mark, Digest: t.snap.Digest, Whole: t.whole, Size: size,
+			Offset: t.sent, Data: t.snap.Data[t.sent:end],
+		}})
+		t.sent = end
+	}
+}
+
+func (m *Machine) chunkAck(now time.Duration, from raft.ID, a *ChunkAck, out *Output) {
+	t := m.courier.find(from)
+	if t == nil || t.snap == nil || a.Whole != t.whole {
+		return
+	}
+	if a.Done {
+		m.courier.remove(from)
+		return
+	}
+	if a.Next > t.acked && a.Next <= uint64(len(t.snap.Data)) {
+		t.acked, t.heardAt = a.Next, now
+		t.sent = max(t.sent, t.acked)
+	}
+	m.sendChunks(now, t, out)
+}
+
+// chunk takes a piece of a snapshot.
+func (m *Machine) chunk(now time.Duration, from raft.ID, ch *Chunk, out *Output) {
+	c := &m.courier
+	ack := ChunkAck{Mark: ch.Mark, Whole: ch.Whole}
+	switch {
+	case ch.Mark.Index <= m.applied:
+		ack.Done = true
+	case ch.Size > maxSnapshot || ch.Offset > ch.Size || uint64(len(ch.Data)) > ch.Size-ch.Offset:
+		return
+	case c.complete != nil:
+		ack.Next = ch.Size
+		if sha256.Sum256(c.complete.Data) != ch.Whole {
+			return
+		}
+	default:
+		if c.arriving == nil || c.arriving.chunk.Whole != ch.Whole || c.arriving.chunk.Mark != ch.Mark {
+			if c.arriving != nil && c.arriving.chunk.Mark.Index > ch.Mark.Index {
+				return
+			}
+			c.arriving = &arriving{chunk: *ch}
+			c.arriving.chunk.Data = nil
+		}
+		if ch.Offset == uint64(len(c.arriving.data)) {
+			c.arriving.data = append(c.arriving.data, ch.Data...)
+		}
+		ack.Next = uint64(len(c.arriving.data))
+	}
+	out.Sends = append(out.Sends, PeerMessage{From: m.cfg.Raft.ID, To: from, ChunkAck: &ack})
+	m.arrived(now, from, out)
+}
+
+// arrived hands a whole snapshot to raft, if it is what it claims to be.
+func (m *Machine) arrived(now time.Duration, from raft.ID, out *Output) {
+	c := &m.courier
+	if c.arriving == nil || uint64(len(c.arriving.data)) != c.arriving.chunk.Size {
+		return
+	}
+	a := c.arriving
+	c.arriving = nil
+	snap := Snapshot{Mark: a.chunk.Mark, Digest: a.chunk.Digest, Data: a.data}
+	whole := sha256.Sum256(a.data)
+	if !bytes.Equal(whole[:], a.chunk.Whole[:]) ||
+		ReadSnapshot(snap, Catalogue(), func(row.Row) error { return nil }) != nil {
+		return // asked for again from the beginning
+	}
+	c.complete, c.from = &snap, from
+	m.stepRaft(now, raft.SnapshotReceived{From: from, Mark: snap.Mark}, out)
+}
+
+// dropUnwanted forgets a snapshot that raft, with no save of its own under way, has not asked to
+// install: it was overtaken by entries.
+func (m *Machine) dropUnwanted() {
+	s := &m.store
+	if s.raft.Seq == 0 && s.carried == 0 && s.install == nil {
+		m.courier.complete = nil
+	}
+}
+
+// staged gives the snapshot that raft wants installed.
+func (c *courier) staged(mark raft.Mark) *Snapshot {
+	invariant(c.complete != nil && c.complete.Mark == mark, "install %v without its snapshot", mark)
+	return c.complete
+}
+
+func (c *courier) installed(snap *Snapshot, out *Output, self raft.ID) {
+	whole := sha256.Sum256(snap.Data)
+	out.Sends = append(out.Sends, PeerMessage{From: self, To: c.from,
+		ChunkAck: &ChunkAck{Mark: snap.Mark, Whole: whole, Next: uint64(len(snap.Data)), Done: true}})
+	c.complete, c.arriving = nil, nil
+}
+
+func (c *courier) clone() courier {
+	d := *c
+	d.transfers = slices.Clone(c.transfers)
+	if c.arriving != nil {
+		a := *c.arriving
+		a.data = slices.Clone(a.data)
+		d.arriving = &a
+	}
+	return d
+}

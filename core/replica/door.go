@@ -1,0 +1,442 @@
+package replica
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"parley/core/chat"
+	"parley/core/raft"
+	"parley/core/session"
+)
+
+// door is where calls come in. A command passes it in stages: leader? device known? password right?
+// Then it is proposed, and waits for its own entry. What is refused here leaves no trace in the log.
+// Refusals that depend on the state (an unknown device, a wrong password) are given only after a
+// read index was granted: a leader deposed without knowing it must not turn anybody away.
+type door struct {
+	held    []held                     // no leader, or one not ready: tried again
+	batch   []waiting                  // to be proposed at the end of this Step
+	waiting map[ask][]caller           // proposed: who gets the answer
+	placed  []placed                   // proposed here, by index
+	secrets map[uint64]waiting         // a password is being checked or hashed
+	nextID  uint64                     // of Verify and Hash
+	rates   map[chat.UID]time.Duration // when the account's bucket will be full again
+	origins map[string]time.Duration   // the same for first contacts, by address
+}
+
+type held struct {
+	call  Call
+	until time.Duration
+}
+
+// ask identifies a command, whoever asked and however often.
+type ask struct {
+	device      session.DeviceID
+	dseq        uint64
+	fingerprint uint64
+}
+
+type caller struct {
+	conn Conn
+	id   uint64
+}
+
+type placed struct {
+	index raft.Index
+	ask   ask
+}
+
+// waiting is a command on its way through the door.
+type waiting struct {
+	call     Call
+	command  []byte
+	evidence chat.Evidence
+}
+
+func (w *waiting) ask() ask {
+	return ask{w.call.Device, w.call.DSeq, chat.Fingerprint(w.command)}
+}
+
+func (m *Machine) call(now time.Duration, c *Call, out *Output) {
+	m.date = max(m.date, c.Date)
+	switch {
+	case c.Pos.Epoch != 0 && c.Pos.Epoch != m.cfg.Epoch:
+		m.refuse(c, string(WrongEpoch), out)
+	case c.Query != nil:
+		m.query(now, c, out)
+	case c.Command != nil && numbered(c.Command):
+		m.admit(now, c, now+m.cfg.HoldCalls, out)
+	}
+}
+
+// numbered tells the commands that clients may give from the leader's own.
+func numbered(cmd chat.Command) bool {
+	switch cmd.(type) {
+	case chat.Heard, chat.Expire, chat.CloseIdle:
+		return false
+	}
+	return true
+}
+
+// admit is the first stage. A call that nobody can take now is held until then.
+func (m *Machine) admit(now time.Duration, c *Call, until time.Duration, out *Output) {
+	w := waiting{call: *c, command: chat.EncodeCommand(c.Command)}
+	if r, ok := m.known(&w); ok {
+		m.reply(c, r, out)
+		return
+	}
+	switch {
+	case m.role.Leader != 0 && !m.leads() || m.resigning && !m.leads():
+		m.redirect(c, out)
+	case !m.leads() || !m.ready:
+		m.hold(now, c, until, out)
+	default:
+		m.identify(now, &w, out)
+	}
+}
+
+// known answers what is settled already, if the caller may know.
+func (m *Machine) known(w *waiting) (Reply, bool) {
+	c := &w.call
+	if s := m.sessions.Authenticate(c.Device, c.Token); s != session.Known && s != session.Tombstoned {
+		return Reply{}, false
+	}
+	v, ok := m.sessions.Recorded(m.request(w))
+	if !ok {
+		return Reply{}, false
+	}
+	return m.settled(v, m.pos(m.applied)), true
+}
+
+func (m *Machine) request(w *waiting) session.Request {
+	c := &w.call
+	return session.Request{Device: c.Device, DSeq: c.DSeq, Through: c.Through,
+		Fingerprint: chat.Fingerprint(w.command)}
+}
+
+// identify is the second stage: which device is this, and may it?
+func (m *Machine) identify(now time.Duration, w *waiting, out *Output) {
+	c := &w.call
+	token, first := firstContact(c.Command)
+	standing := m.sessions.Authenticate(c.Device, c.Token)
+	switch {
+	case standing == session.Known:
+		if after := m.rateSend(now, c); after > 0 {
+			m.refuseFor(c, Rate, after, out)
+			return
+		}
+		m.prove(now, w, out)
+	case standing == session.Stranger && first && session.Token(token) == c.Token && c.DSeq == 1:
+		if code, after := m.rateContact(now, c.Origin); code != "" {
+			m.refuseFor(c, code, after, out)
+			return
+		}
+		m.prove(now, w, out)
+	default:
+		m.confirm(now, *w, string(session.NoSession))
+	}
+}
+
+// prove is the third stage: commands that need a password have it checked, those that set one have
+// it hashed. Nobody learns from the time it takes whether a name exists.
+func (m *Machine) prove(now time.Duration, w *waiting, out *Output) {
+	if m.chat.Settings().OpenAuth {
+		m.enqueue(*w, out)
+		return
+	}
+	switch w.call.Command.(type) {
+	case chat.Signup:
+		if !w.call.Secret {
+			m.refuse(&w.call, string(BadPassword), out)
+			return
+		}
+		m.askHash(*w, out)
+	case chat.Login, chat.DeleteAccount, chat.Passwd:
+		if !w.call.Secret {
+			m.refuse(&w.call, string(BadPassword), out)
+			return
+		}
+		m.confirm(now, *w, "")
+	default:
+		m.enqueue(*w, out)
+	}
+}
+
+// confirmed goes on once a read index says that this state is not an old one.
+func (m *Machine) confirmed(now time.Duration, w waiting, refusal string, out *Output) {
+	c := &w.call
+	if refusal != "" {
+		if r, ok := m.known(&w); ok {
+			m.reply(c, r, out)
+			return
+		}
+		if m.sessions.Authenticate(c.Device, c.Token) == session.Known {
+			m.identify(now, &w, out)
+			return
+		}
+		m.refuse(c, refusal, out)
+		return
+	}
+	hash, version := m.credential(c)
+	w.evidence.Version = version
+	id := m.keepSecret(w)
+	out.Verifies = append(out.Verifies, Verify{ID: id, Conn: c.Conn, Call: c.ID, Hash: hash})
+}
+
+// credential is what the password of a call is checked against. An empty hash asks the shell for its
+// dummy: there is nobody of that name.
+func (m *Machine) credential(c *Call) (hash string, version uint64) {
+	if login, ok := c.Command.(chat.Login); ok {
+		_, hash, version, _ = m.chat.Credential(login.Name)
+		return hash, version
+	}
+	hash, version, _ = m.chat.CredentialOf(chat.DeviceID(c.Device))
+	return hash, version
+}
+
+func (m *Machine) keepSecret(w waiting) uint64 {
+	d := &m.door
+	if d.secrets == nil {
+		d.secrets = map[uint64]waiting{}
+	}
+	d.nextID++
+	d.secrets[d.nextID] = w
+	return d.nextID
+}
+
+func (m *Machine) askHash(w waiting, out *Output) {
+	id := m.keepSecret(w)
+	out.Hashes = append(out.Hashes, Hash{ID: id, Conn: w.call.Conn, Call: w.call.ID})
+}
+
+func (m *Machine) verified(now time.Duration, in Verified, out *Output) {
+	w, ok := m.door.secrets[in.ID]
+	if !ok {
+		return
+	}
+	delete(m.door.secrets, in.ID)
+	_, login := w.call.Command.(chat.Login)
+	unknownName := login && w.evidence.Version == 0
+	_, passwd := w.call.Command.(chat.Passwd)
+	switch {
+	case in.Busy:
+		m.refuseFor(&w.call, Busy, busyAfter, out)
+	case !in.OK && !unknownName:
+		m.refuse(&w.call, string(BadPassword), out)
+	case passwd:
+		m.askHash(w, out)
+	default:
+		m.enqueue(w, out)
+	}
+}
+
+func (m *Machine) hashed(now time.Duration, in Hashed, out *Output) {
+	w, ok := m.door.secrets[in.ID]
+	if !ok {
+		return
+	}
+	delete(m.door.secrets, in.ID)
+	if in.Busy {
+		m.refuseFor(&w.call, Busy, busyAfter, out)
+		return
+	}
+	w.evidence.Hash = in.Hash
+	m.enqueue(w, out)
+}
+
+// busyAfter is when asking again is worth while, if the queue for passwords was full.
+const busyAfter = 200 * time.Millisecond
+
+// enqueue is the last stage: the command is proposed at the end of the Step, unless the same one is
+// under way already.
+func (m *Machine) enqueue(w waiting, out *Output) {
+	if w.call.Secret {
+		out.Forget = append(out.Forget, Forget{w.call.Conn, w.call.ID})
+	}
+	if m.door.waiting == nil {
+		m.door.waiting = map[ask][]caller{}
+	}
+	a := w.ask()
+	callers, under := m.door.waiting[a]
+	m.door.waiting[a] = append(slices.Clip(callers), caller{w.call.Conn, w.call.ID}) // clones share the rest
+	if !under {
+		m.door.batch = append(m.door.batch, w)
+	}
+}
+
+// propose gives raft what has gathered, in one piece.
+func (m *Machine) propose(now time.Duration, out *Output) {
+	d := &m.door
+	if len(d.batch) == 0 {
+		return
+	}
+	batch := d.batch
+	d.batch = nil
+	data := make([][]byte, len(batch))
+	for i := range batch {
+		w := &batch[i]
+		e := entry{date: m.date, numbered: true, request: m.request(w), command: w.command}
+		if w.evidence != (chat.Evidence{}) {
+			e.evidence = chat.AppendEvidence(nil, w.evidence)
+		}
+		data[i] = e.encode()
+	}
+	m.stepRaft(now, raft.Propose{Data: data}, out)
+	p := m.rout.Proposed
+	if p.Refused != raft.NotRefused {
+		m.unplaced(now, batch, p.Refused, out)
+		return
+	}
+	for i := range batch {
+		d.placed = append(d.placed, placed{p.First + raft.Index(i), batch[i].ask()})
+	}
+}
+
+// unplaced sees to commands that raft did not take.
+func (m *Machine) unplaced(now time.Duration, batch []waiting, why raft.Refusal, out *Output) {
+	for i := range batch {
+		w := &batch[i]
+		a := w.ask()
+		callers := m.door.waiting[a]
+		delete(m.door.waiting, a)
+		for _, c := range callers {
+			w.call.Conn, w.call.ID = c.conn, c.id
+			switch {
+			case why == raft.Busy:
+				m.refuseFor(&w.call, Busy, busyAfter, out)
+			case why == raft.Transferring && !w.call.Secret && !m.resigning:
+				m.hold(now, &w.call, now+m.cfg.HoldCalls, out)
+			default:
+				m.redirect(&w.call, out)
+			}
+		}
+	}
+}
+
+// answer gives everybody who waits for a command its reply.
+func (d *door) answer(m *Machine, req session.Request, r Reply, out *Output) {
+	for len(d.placed) > 0 && d.placed[0].index <= m.applied {
+		d.placed = d.placed[1:]
+	}
+	a := ask{req.Device, req.DSeq, req.Fingerprint}
+	callers, ok := d.waiting[a]
+	if !ok {
+		return
+	}
+	delete(d.waiting, a)
+	for _, c := range callers {
+		r.Conn, r.ID = c.conn, c.id
+		out.Replies = append(out.Replies, r)
+	}
+}
+
+// cut answers those whose entries a new leader has cut off: they left no trace.
+func (d *door) cut(m *Machine, from raft.Index, out *Output) {
+	n := len(d.placed)
+	for n > 0 && d.placed[n-1].index >= from {
+		n--
+		a := d.placed[n].ask
+		for _, c := range d.waiting[a] {
+			m.redirect(&Call{Conn: c.conn, ID: c.id}, out)
+		}
+		delete(d.waiting, a)
+	}
+	d.placed = d.placed[:n]
+}
+
+// installed answers from the snapshot what it settles; the rest was overtaken, and its callers ask
+// again elsewhere when they hear nothing.
+func (d *door) installed(m *Machine, out *Output) {
+	for _, p := range d.placed {
+		req := session.Request{Device: p.ask.device, DSeq: p.ask.dseq, Fingerprint: p.ask.fingerprint}
+		if v, ok := m.sessions.Recorded(req); ok {
+			r := m.settled(v, m.pos(m.applied))
+			for _, c := range d.waiting[p.ask] {
+				r.Conn, r.ID = c.conn, c.id
+				out.Replies = append(out.Replies, r)
+			}
+		}
+		delete(d.waiting, p.ask)
+	}
+	d.placed = nil
+}
+
+func (m *Machine) hold(now time.Duration, c *Call, until time.Duration, out *Output) {
+	if now >= until {
+		m.redirect(c, out)
+		return
+	}
+	m.door.held = append(m.door.held, held{*c, until})
+}
+
+// retryCalls tries held calls again, each time something may have changed.
+func (m *Machine) retryCalls(now time.Duration, out *Output) {
+	d := &m.door
+	if len(d.held) == 0 {
+		return
+	}
+	if m.role.Leader == 0 || m.leads() && !m.ready {
+		n := 0
+		for n < len(d.held) && d.held[n].until <= now {
+			m.redirect(&d.held[n].call, out)
+			n++
+		}
+		d.held = slices.Delete(d.held, 0, n)
+		return
+	}
+	again := d.held
+	d.held = nil
+	for i := range again {
+		m.admit(now, &again[i].call, again[i].until, out)
+	}
+}
+
+func (d *door) deadline() time.Duration {
+	if len(d.held) == 0 {
+		return never
+	}
+	return d.held[0].until
+}
+
+// redirect sends a caller to the leader, or away if none is known.
+func (m *Machine) redirect(c *Call, out *Output) {
+	r := Reply{Class: session.NotApplied, Code: string(NotLeader), Leader: m.role.Leader, Pos: m.pos(m.applied)}
+	switch {
+	case m.leads() && m.resigning:
+		r.Leader = 0
+	case m.role.Leader == 0 || m.leads():
+		r.Code, r.Leader = string(Unavailable), 0
+	}
+	m.reply(c, r, out)
+}
+
+func (m *Machine) refuse(c *Call, code string, out *Output) {
+	m.reply(c, Reply{Class: session.NotApplied, Code: code, Pos: m.pos(m.applied)}, out)
+}
+
+func (m *Machine) refuseFor(c *Call, code Code, after time.Duration, out *Output) {
+	m.reply(c, Reply{Class: session.NotApplied, Code: string(code), Pos: m.pos(m.applied),
+		AfterMs: max(1, after.Milliseconds())}, out)
+}
+
+func (m *Machine) reply(c *Call, r Reply, out *Output) {
+	r.Conn, r.ID = c.Conn, c.ID
+	out.Replies = append(out.Replies, r)
+	if c.Secret {
+		out.Forget = append(out.Forget, Forget{c.Conn, c.ID})
+	}
+}
+
+// owes tells whether callers wait for an answer.
+func (d *door) owes() bool {
+	return len(d.held)+len(d.batch)+len(d.placed)+len(d.secrets) > 0
+}
+
+func (d *door) clone() door {
+	c := *d
+	c.held, c.batch, c.placed = slices.Clone(d.held), slices.Clone(d.batch), slices.Clone(d.placed)
+	c.waiting, c.secrets = maps.Clone(d.waiting), maps.Clone(d.secrets)
+	c.rates, c.origins = maps.Clone(d.rates), maps.Clone(d.origins)
+	return c
+}

@@ -1,0 +1,64 @@
+package replica
+
+import (
+	"time"
+
+	"parley/core/chat"
+)
+
+// Floods are stopped at the leader's door, before they cost an entry. The bookkeeping is the
+// generic cell rate algorithm: per key the moment at which its bucket will be full again.
+
+// First contacts per second and address, and how many may come at once. They are not limited where
+// sends are not.
+const (
+	contactsPerSec = 10
+	contactBurst   = 200
+)
+
+// maxBuckets bounds what is remembered; forgetting is generous, never unfair.
+const maxBuckets = 1 << 16
+
+// rateSend says how long a Send must wait; 0 lets it pass.
+func (m *Machine) rateSend(now time.Duration, c *Call) time.Duration {
+	set := m.chat.Settings()
+	if _, ok := c.Command.(chat.Send); !ok || set.SendPerSec == 0 {
+		return 0
+	}
+	uid, _, _ := m.chat.DeviceState(chat.DeviceID(c.Device))
+	if m.door.rates == nil || len(m.door.rates) >= maxBuckets {
+		m.door.rates = map[chat.UID]time.Duration{}
+	}
+	full, after := spend(now, m.door.rates[uid], set.SendPerSec, set.SendBurst)
+	m.door.rates[uid] = full
+	return after
+}
+
+// rateContact refuses first contacts of strangers who ask too often, and all of them while there is
+// no room for what they would leave behind.
+func (m *Machine) rateContact(now time.Duration, origin string) (Code, time.Duration) {
+	if closed, refused := m.sessions.Room(); closed <= 0 || refused <= 0 {
+		return Busy, time.Minute
+	}
+	if m.chat.Settings().SendPerSec == 0 {
+		return "", 0
+	}
+	if m.door.origins == nil || len(m.door.origins) >= maxBuckets {
+		m.door.origins = map[string]time.Duration{}
+	}
+	full, after := spend(now, m.door.origins[origin], contactsPerSec, contactBurst)
+	m.door.origins[origin] = full
+	if after > 0 {
+		return Rate, after
+	}
+	return "", 0
+}
+
+// spend takes one cell from a bucket that is full at full.
+func spend(now, full time.Duration, perSec, burst int) (newFull, after time.Duration) {
+	cell := time.Second / time.Duration(perSec)
+	if wait := full - now - cell*time.Duration(max(0, burst-1)); wait > 0 {
+		return full, wait
+	}
+	return max(full, now) + cell, 0
+}
