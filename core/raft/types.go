@@ -110,9 +110,13 @@ type (
 
 	// SnapshotReceived says that a whole, verified snapshot at Mark is at hand. If it is newer than
 	// what is committed here, the next Save carries it as Install.
+	//
+	// Term is the term in which the sender led when it sent the snapshot. Zero: not known, then the
+	// snapshot is taken only if From leads here and now.
 	SnapshotReceived struct {
 		From ID
 		Mark Mark
+		Term Term
 	}
 
 	// SnapshotFailed says that the snapshot for Peer could not be brought over: try again later.
@@ -194,7 +198,8 @@ type Output struct {
 	CutFrom   Index  // entries ≥ CutFrom, seen before, are gone from the log; 0: none
 	Snapshots []ID   // leader: these peers need entries that are compacted away; asked once per need
 	Role      Role
-	Changed   bool // Role differs from before the Step
+	Changed   bool   // Role differs from before the Step
+	Fatal     string // damage that forbids to go on: this Machine does nothing more. Empty: none
 }
 
 // Reset empties o and keeps its capacity.
@@ -226,7 +231,7 @@ type Message struct {
 
 	// Index, LogTerm and Chain are the entry before Entries (Append), or the sender's last entry
 	// (votes). In an AppendReply Index is what is saved and verified against this leader, or with
-	// Reject the highest index where the follower's log may still agree.
+	// Reject the highest index where the follower's log may still agree, and LogTerm the term there.
 	Index   Index
 	LogTerm Term
 	Chain   Chain
@@ -260,4 +265,5 @@ type Status struct {
 	Compact  Mark
 	Progress []Progress // leader only, by id
 	Transfer ID         // the successor being brought level, 0: none
+	Fatal    string     // as in Output
 }
