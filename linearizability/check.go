@@ -98,6 +98,7 @@ const (
 	RuleFeedAgreement = "feed agreement"
 	RuleFeedEarly     = "feed early"
 	RuleFeedGap       = "feed gap"
+	RuleFeedOrder     = "feed order"
 	RuleFeedRepeat    = "feed repeat"
 	RuleFeedEnd       = "feed past the end"
 	RuleFeedComplete  = "feed incomplete"
@@ -144,15 +145,106 @@ func (r Report) String() string {
 	return b.String()
 }
 
-// Check judges a history: validation, axioms, certificate, search, feeds.
+// Check judges a history: validation, axioms, certificate, search, feeds. It keeps references to
+// h, which must not change meanwhile.
 func Check(h *History, o Options) Report {
 	r := Report{Stats: Stats{Events: len(h.Events)}}
 	if f, ok := wellFormed(h); !ok {
 		r.add(f)
 		return r
 	}
-	r.add(Finding{Unknown, RuleNotJudged, nil, 0, "this version validates only"})
+	rec := newRecord(h)
+	rec.vacuity(&r)
+	if r.Stats.Definite == 0 && r.Stats.Outside == 0 {
+		return r
+	}
+	ev := newEvidence(rec)
+	ev.axioms(&r)
+	l := ev.engines(o, &r)
+	ev.checkFeeds(l, &r)
 	return r
+}
+
+// engines runs the certificate and the search as far as they are wanted. It returns the certified
+// log, or nil.
+func (ev *evidence) engines(o Options, r *Report) *ledger {
+	byNeed := !o.Certificate && !o.Search
+	if o.Budget == 0 {
+		o.Budget = DefaultBudget
+	}
+	positions := ev.meta.Positions == PositionsEvery
+	var l *ledger
+	if positions && (byNeed || o.Certificate) && ev.positioned(r) {
+		l = ev.certify(o.Budget, r)
+	}
+	switch {
+	case r.Verdict == Illegal: // an axiom has said it, and more clearly
+	case o.Search || byNeed && l == nil:
+		ev.runSearch(o.Budget, l != nil, r)
+	case l == nil && !positions:
+		r.add(Finding{Unknown, RuleNotJudged, nil, 0, "a certificate was asked for, but there are no positions"})
+	}
+	return l
+}
+
+// positioned demands that every answer has its position.
+func (ev *evidence) positioned(r *Report) bool {
+	all := true
+	for _, o := range ev.ops {
+		if o.ans != nil && o.ans.Pos == 0 {
+			all = false
+			r.add(Finding{PositionContract, RuleMissingPos, ids(o), 0, "the answer to " + o.name() + " has no position"})
+		}
+	}
+	return all
+}
+
+// runSearch adds what the search found. If the order is certified, that it was too much for the
+// search says nothing.
+func (ev *evidence) runSearch(budget int, certified bool, r *Report) {
+	found, part := ev.search(budget, &r.Stats)
+	switch {
+	case found == foundNone && certified:
+		r.add(Finding{Unknown, RuleNotJudged, nil, 0, "a bug in the judge: the search finds no order, the certificate does"})
+	case found == foundNone:
+		r.add(Finding{Illegal, RuleSearch, nil, 0, "no order explains the answers to " + describe(part)})
+	case found == gaveUp && !certified:
+		r.add(Finding{Unknown, RuleBudget, nil, 0, "search: too much for the budget in " + describe(part)})
+	}
+}
+
+// describe names the operations of a part.
+func describe(part []*operation) string {
+	return fmt.Sprintf("%d operations, %d to %d", len(part), part[0].ID, part[len(part)-1].ID)
+}
+
+// maxOutside is the share of operations, in percent, that may be refused with codes the model
+// lacks: what is refused so is not judged.
+const maxOutside = 5
+
+// vacuity finds what makes any verdict but Unknown too bold.
+func (rec *record) vacuity(r *Report) {
+	unknown := func(rule, text string, args ...any) {
+		r.add(Finding{Unknown, rule, nil, 0, fmt.Sprintf(text, args...)})
+	}
+	r.Stats.Operations, r.Stats.Outside = len(rec.byID), rec.outside
+	for _, o := range rec.ops {
+		switch {
+		case o.unknown():
+			r.Stats.Unknown++
+		case o.code() == "" || inTable(o.code()):
+			r.Stats.Definite++
+		}
+	}
+	if r.Stats.Definite == 0 {
+		unknown(RuleVacuous, "no operation has a definite answer")
+	}
+	if rec.outside*100 > maxOutside*len(rec.byID) {
+		unknown(RuleVacuous, "%d of %d operations were refused for reasons that are not modelled", rec.outside, len(rec.byID))
+	}
+	if !rec.ended {
+		unknown(RuleEnd, "the recording has no end, or its end counts other lines")
+	}
 }
 
 // wellFormed holds a history built in memory to what Read demands of a file.

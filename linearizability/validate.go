@@ -139,6 +139,9 @@ func (v *validator) values(e *Event) problem {
 	} else if e.E == Entry && e.Pos == 0 {
 		return problem{"pos", "missing"}
 	}
+	if len(e.Conv) > 2 {
+		return problem{"conv", "more than two members: rooms cannot be judged yet"}
+	}
 	for i, uid := range e.Conv {
 		if i > 0 && uid <= e.Conv[i-1] {
 			return problem{"conv", "not sorted"}

@@ -1,0 +1,124 @@
+package linearizability
+
+import (
+	"fmt"
+	"strings"
+)
+
+// name says in a few words what an operation was.
+func (o *operation) name() string {
+	switch o.Op {
+	case OpSignup, OpLogin:
+		return fmt.Sprintf("%s's %s as %s", o.Dev, o.Op, o.Name)
+	case OpSend:
+		return fmt.Sprintf("%s's %s to %s", o.Dev, o.Body, o.To)
+	case OpHistory:
+		return fmt.Sprintf("%s's read of %v after %d", o.Dev, o.Conv, o.After)
+	case OpList:
+		return fmt.Sprintf("%s's list of %q", o.Dev, o.Prefix)
+	}
+	return fmt.Sprintf("%s's %s", o.Dev, o.Op)
+}
+
+// answer says what was recorded.
+func (o *operation) answer() string {
+	switch {
+	case o.unknown():
+		return "nothing"
+	case o.code() != "":
+		return o.code()
+	}
+	switch o.Op {
+	case OpSignup:
+		return fmt.Sprintf("uid %d", o.ans.UID)
+	case OpLogin:
+		return fmt.Sprintf("uid %d epoch %d cursor %d", o.ans.UID, o.ans.Epoch, o.ans.Cursor)
+	case OpSend:
+		return fmt.Sprintf("%v seq %d", o.ans.Conv, o.ans.Seq)
+	case OpHistory:
+		return fmt.Sprintf("%s last %d", rowsText(o.ans.Rows), o.ans.Last)
+	case OpList:
+		return namesText(o.ans.Names, o.ans.More)
+	}
+	return "ok"
+}
+
+// explain says why a step does not fit where the positions put it. The state is the one before
+// the step, or was changed by the step and no more.
+func (c *certificate) explain(st *step, out outcome) string {
+	return fmt.Sprintf("%s was answered %s; replayed there, the answer is %s",
+		st.name(), st.answer(), c.sp.expected(c.s, st, out))
+}
+
+func (sp *spec) expected(s *state, st *step, out outcome) string {
+	if out.code != "" {
+		return out.code
+	}
+	switch st.Op {
+	case OpSignup:
+		return fmt.Sprintf("uid %d", st.at)
+	case OpLogin:
+		return fmt.Sprintf("uid %d epoch %d", s.accounts[out.account].uid, out.epoch)
+	case OpSend:
+		if out.last == nil {
+			return "another order of this device's numbers"
+		}
+		return fmt.Sprintf("[%d %d] seq %d", s.accounts[out.author].uid, s.accounts[out.account].uid, out.last.seq)
+	case OpHistory:
+		return fmt.Sprintf("%s last %d", sp.rowsExpected(s, st, out.last), out.last.count())
+	case OpList:
+		return namesText(sp.namesExpected(s, st))
+	}
+	return "another order of this device's numbers"
+}
+
+// shown is how many items a text names.
+const shown = 5
+
+func (sp *spec) rowsExpected(s *state, st *step, last *message) string {
+	var rows []Row
+	for seq := st.After + 1; seq <= last.count() && len(rows) <= shown; seq++ {
+		m := last.at(seq)
+		rows = append(rows, Row{m.seq, m.pos, s.accounts[m.author].uid, m.body})
+	}
+	return rowsText(rows)
+}
+
+func (sp *spec) namesExpected(s *state, st *step) (names []string, more bool) {
+	for k := st.from; k < st.to; k++ {
+		if acct := s.names[k]; acct != nobody {
+			if uint64(len(names)) == st.Limit {
+				return names, true
+			}
+			names = append(names, sp.signups[acct].Name)
+		}
+	}
+	return names, false
+}
+
+func rowsText(rows []Row) string {
+	var b strings.Builder
+	b.WriteByte('[')
+	for i, r := range rows {
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		if i == shown {
+			b.WriteString("…")
+			break
+		}
+		fmt.Fprintf(&b, "%d:%d:%s", r.Seq, r.From, r.Body)
+	}
+	return b.String() + "]"
+}
+
+func namesText(names []string, more bool) string {
+	text := strings.Join(names, " ")
+	if len(names) > shown {
+		text = strings.Join(names[:shown], " ") + fmt.Sprintf(" … (%d)", len(names))
+	}
+	if more {
+		return "[" + text + "] and more"
+	}
+	return "[" + text + "]"
+}

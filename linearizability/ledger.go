@@ -1,0 +1,129 @@
+package linearizability
+
+// A ledger is what the certified order amounts to for the feeds: the messages, and when each
+// device was in session.
+type ledger struct {
+	messages map[uint64][]*posted // by uid of a member, in order of position, those that have one
+	places   map[place]*posted
+	sessions map[string][]session
+}
+
+// A posted message has its position, or 0 if it is an unknown one that only helps the replay.
+type posted struct {
+	place
+	pos, from uint64
+	body      string
+	op        *operation
+}
+
+// A session of a device ends where it is closed or fenced.
+type session struct {
+	uid   uint64
+	call  uint64 // when the signup or login that began it was called
+	end   uint64 // position, or 0 if it lasts
+	begin uint64 // position
+}
+
+// ledger replays the certified order once more, from the start, and takes notes.
+func (c *certificate) ledger() *ledger {
+	w := &ledgerWriter{
+		sp: c.sp, s: c.sp.initial(),
+		l: &ledger{
+			messages: map[uint64][]*posted{},
+			places:   map[place]*posted{},
+			sessions: map[string][]session{},
+		},
+		active: map[int32][]int32{},
+	}
+	for i, st := range c.order {
+		for _, j := range c.inserted[i] {
+			w.step(c.loose[j].step, st.at)
+		}
+		w.step(st, st.at)
+	}
+	for _, m := range w.sent {
+		w.post(m)
+	}
+	return w.l
+}
+
+type ledgerWriter struct {
+	sp     *spec
+	s      *state
+	l      *ledger
+	active map[int32][]int32 // account → devices in session
+	sent   []*message        // accounts' uids may be learnt later
+	pairs  [][2]int32        // of the message in sent
+}
+
+// step replays st. Its position, or that of the item before which it was inserted, is at.
+func (w *ledgerWriter) step(st *step, at uint64) {
+	account := int32(nobody)
+	if d := w.s.devices[st.dev]; d.life == alive {
+		account = d.account
+	}
+	out, ok := w.sp.step(w.s, st)
+	if !ok {
+		panic("linearizability: the certified order does not replay")
+	}
+	if out.code != "" {
+		return
+	}
+	switch st.Op {
+	case OpSignup:
+		w.begin(st, out.account, at)
+	case OpLogin:
+		if w.sp.exclusive {
+			w.end(out.account, nobody, at)
+		} else {
+			w.end(out.account, st.dev, at)
+		}
+		w.begin(st, out.account, at)
+	case OpLogout:
+		w.end(account, st.dev, at)
+	case OpDelete:
+		w.end(account, nobody, at)
+	case OpSend:
+		w.sent = append(w.sent, out.last)
+		w.pairs = append(w.pairs, [2]int32{out.author, out.account})
+	}
+}
+
+func (w *ledgerWriter) begin(st *step, account int32, at uint64) {
+	uid := w.s.accounts[account].uid
+	w.l.sessions[st.Dev] = append(w.l.sessions[st.Dev], session{uid: uid, call: st.call, begin: at})
+	w.active[account] = append(w.active[account], st.dev)
+}
+
+// end ends the session of one device, or of all.
+func (w *ledgerWriter) end(account, dev int32, at uint64) {
+	var left []int32
+	for _, d := range w.active[account] {
+		if dev != nobody && d != dev {
+			left = append(left, d)
+			continue
+		}
+		list := w.l.sessions[w.sp.devices[d]]
+		list[len(list)-1].end = at
+	}
+	w.active[account] = left
+}
+
+func (w *ledgerWriter) post(m *message) {
+	pair := w.pairs[0]
+	w.pairs = w.pairs[1:]
+	a, b := w.s.accounts[pair[0]].uid, w.s.accounts[pair[1]].uid
+	conv := convID{min(a, b), max(a, b)}
+	if a == b {
+		conv[1] = 0
+	}
+	p := &posted{place{conv, m.seq}, m.pos, a, m.body, m.op}
+	w.l.places[p.place] = p
+	if p.pos == 0 {
+		return
+	}
+	w.l.messages[a] = append(w.l.messages[a], p)
+	if a != b {
+		w.l.messages[b] = append(w.l.messages[b], p)
+	}
+}
