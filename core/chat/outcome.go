@@ -11,6 +11,7 @@ type Outcome struct {
 	Endings []Ending     // feeds that end with this entry
 	Opened  bool         // first contact succeeded: the calling device is open from here on
 	Closed  []DeviceID   // devices closed by this entry, the caller's own included
+	Name    string       // DeleteAccount: the name that has become free
 }
 
 // Reset empties o and keeps its capacity.
