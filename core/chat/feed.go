@@ -23,12 +23,16 @@ func (s *State) tell(a *account, e Event, out *Outcome) {
 // hear takes in what a device has acknowledged, and renews its lease; it never takes a free one.
 // The client can lie only about itself: what it claims is clamped to what there is.
 func (s *State) hear(at Stamp, item *HeardItem, out *Outcome) {
-	d := s.devices[item.Device]
-	if d == nil || d.epoch != item.Epoch || s.fenced(d) {
+	d := s.heeds(item)
+	if d == nil {
 		return
 	}
 	for _, m := range item.Marks {
-		s.mark(d.owner, m)
+		if side := s.rising(d.owner, m); side != nil {
+			c := s.byID[m.Conversation]
+			side.delivered = min(m.Seq, c.last)
+			s.touchConversation(c)
+		}
 	}
 	s.acknowledge(at, d, item.Cursor, out)
 	if d.lease.held {
@@ -37,16 +41,22 @@ func (s *State) hear(at Stamp, item *HeardItem, out *Outcome) {
 	s.see(at, d)
 }
 
-// mark moves a member's delivered mark.
-func (s *State) mark(a *account, m Mark) {
+// heeds gives the device that an item speaks for, nil if it has logged in again since, or another
+// did.
+func (s *State) heeds(item *HeardItem) *device {
+	if d := s.devices[item.Device]; d != nil && d.epoch == item.Epoch && !s.fenced(d) {
+		return d
+	}
+	return nil
+}
+
+// rising gives the side whose delivered mark m would move, nil if it moves none.
+func (s *State) rising(a *account, m Mark) *side {
 	c := s.byID[m.Conversation]
-	if c == nil || !c.has(a) {
-		return
+	if c == nil || !c.has(a) || min(m.Seq, c.last) <= c.side(a).delivered {
+		return nil
 	}
-	if seq := min(m.Seq, c.last); seq > c.side(a).delivered {
-		c.side(a).delivered = seq
-		s.touchConversation(c)
-	}
+	return c.side(a)
 }
 
 func (c *conversation) has(a *account) bool { return c.members[0] == a || c.members[1] == a }

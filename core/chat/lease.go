@@ -136,23 +136,38 @@ func (s *State) Lapsed(now int64) []Lapse {
 	return list
 }
 
-// NeedsHeard says that dev holds a lease that was last renewed RenewNs ago or earlier.
-func (s *State) NeedsHeard(dev DeviceID, now int64) bool {
-	d := s.devices[dev]
-	return d != nil && d.lease.held && d.lease.until-now <= s.settings.LeaseNs-RenewNs
+// NeedsHeard says whether a Heard with this item is worth an entry: it would move a cursor or a mark,
+// or renew a lease that was last renewed RenewNs ago or earlier.
+func (s *State) NeedsHeard(item HeardItem, now int64) bool {
+	d := s.heeds(&item)
+	if d == nil {
+		return false
+	}
+	if d.lease.held && d.lease.until-now <= s.settings.LeaseNs-RenewNs {
+		return true
+	}
+	a := d.owner
+	return min(item.Cursor, a.length) > s.cursor(d) ||
+		slices.ContainsFunc(item.Marks, func(m Mark) bool { return s.rising(a, m) != nil })
 }
 
 // Idle lists devices that nobody used for 90 days at now, for the leader's CloseIdle: MaxItems at
-// most. It looks at every device, which is for once an hour.
+// most. It looks at every device, but not again before one can be idle.
 func (s *State) Idle(now int64) []DeviceID {
+	if now < s.idleFrom {
+		return nil
+	}
 	var list []DeviceID
+	oldest := now
 	for _, a := range s.accounts {
 		for _, d := range a.devices {
+			oldest = min(oldest, d.seen)
 			if now-d.seen >= IdleNs {
 				list = append(list, d.id)
 			}
 		}
 	}
+	s.idleFrom = oldest + IdleNs
 	slices.SortFunc(list, func(a, b DeviceID) int { return bytes.Compare(a[:], b[:]) })
 	return list[:min(len(list), MaxItems)]
 }

@@ -1,16 +1,15 @@
 package chat
 
-// Access says whose device it is, and whether it may read: Fenced if not. ok is false for a device
-// that is not open.
-func (s *State) Access(dev DeviceID) (uid UID, code Code, ok bool) {
+// Access says whose device it is, and whether it may read: Fenced if it is fenced, or not open.
+func (s *State) Access(dev DeviceID) (UID, Code) {
 	d := s.devices[dev]
 	switch {
 	case d == nil:
-		return 0, Fenced, false
+		return 0, Fenced
 	case s.fenced(d):
-		return d.owner.uid, Fenced, true
+		return d.owner.uid, Fenced
 	}
-	return d.owner.uid, OK, true
+	return d.owner.uid, OK
 }
 
 // DeviceState is the account and the epoch of an open device.
@@ -44,6 +43,14 @@ func (s *State) Attach(dev DeviceID) (Attachment, Code) {
 	return Attachment{
 		UID: a.uid, Epoch: d.epoch, Cursor: s.cursor(d), Length: a.length, Floor: a.floor,
 	}, OK
+}
+
+// Cursor is how far the furthest device of an account has acknowledged its feed.
+func (s *State) Cursor(uid UID) uint64 {
+	if a := s.byUID[uid]; a != nil {
+		return a.cursor
+	}
+	return 0
 }
 
 // Credential is what a password for the account now called name is checked against.

@@ -30,6 +30,9 @@ type State struct {
 
 	devices map[DeviceID]*device // open ones
 	leases  leaseList
+	// idleFrom is a time before which no device can be idle: see Idle. It says nothing about the
+	// log, and replicas may differ in it.
+	idleFrom int64
 
 	conversations []*conversation // by id
 	byID          map[ConversationID]*conversation
