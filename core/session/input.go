@@ -13,8 +13,7 @@ func (p Pos) After(q Pos) bool {
 }
 
 // ClientInput is one thing that happens to a Client; the set is closed. Byte slices that come in
-// with one are kept, and must not change afterwards. Tick, the zero of them, is in types' way of
-// saying that the deadline may have come.
+// with one are kept, and must not change afterwards.
 type ClientInput interface{ isClientInput() }
 
 type (
@@ -44,7 +43,7 @@ type (
 	// Void settles the doubt about a number: it takes the place of the command, which then never
 	// applies, or meets what became of it. It ends with one Outcome under ID: Code is E_SEQ_REUSED
 	// if the command stood first, and the reply is then the one to the command. A first contact
-	// cannot be voided.
+	// cannot be voided. What has a smaller number goes first, so while Stopped void from the front.
 	Void struct {
 		ID   uint64
 		DSeq uint64
@@ -166,8 +165,8 @@ type Reply struct {
 // number for which nobody waits any more: after a timeout, or after a crash.
 //
 // Reply.Class NotApplied means that no attempt left a trace and none will: it is safe to give the
-// command again. Unknown means that the number is still in the outbox, and open; Code then says what
-// was heard last.
+// command again. Unknown means that the number is open and stays in the outbox. (Only after
+// E_WINDOW, which is a bug of somebody's, it does not.)
 type Outcome struct {
 	ID      uint64
 	DSeq    uint64 // 0: a read, or no number was given
