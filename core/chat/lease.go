@@ -105,10 +105,11 @@ func (l *leaseList) drop(d *device) {
 
 // expire ends a lease that has run out, unless it was renewed or changed hands since the leader
 // asked.
-func (s *State) expire(at Stamp, l Lapse) {
+func (s *State) expire(at Stamp, l Lapse, out *Outcome) {
 	d := s.devices[l.Device]
 	if d != nil && d.epoch == l.Epoch && d.lease.held && d.lease.until <= at.Time {
 		s.release(d)
+		out.Lapsed = append(out.Lapsed, l.Device)
 	}
 }
 
@@ -137,13 +138,17 @@ func (s *State) Lapsed(now int64) []Lapse {
 }
 
 // NeedsHeard says whether a Heard with this item is worth an entry: it would move a cursor or a mark,
-// or renew a lease that was last renewed RenewNs ago or earlier.
+// renew a lease that was last renewed RenewNs ago or earlier, or tell that a device which holds none
+// was in use today.
 func (s *State) NeedsHeard(item HeardItem, now int64) bool {
 	d := s.heeds(&item)
 	if d == nil {
 		return false
 	}
 	if d.lease.held && d.lease.until-now <= s.settings.LeaseNs-RenewNs {
+		return true
+	}
+	if now-d.seen >= 24*seenNs {
 		return true
 	}
 	a := d.owner

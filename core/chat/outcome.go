@@ -10,13 +10,14 @@ type Outcome struct {
 	Message *Message     // the message that was said, if one was
 	Endings []Ending     // feeds that end with this entry
 	Opened  bool         // first contact succeeded: the calling device is open from here on
+	Lapsed  []DeviceID   // devices whose lease this entry ended because it had run out
 	Closed  []DeviceID   // devices closed by this entry, the caller's own included
 	Name    string       // DeleteAccount: the name that has become free
 }
 
 // Reset empties o and keeps its capacity.
 func (o *Outcome) Reset() {
-	*o = Outcome{Effects: o.Effects[:0], Events: o.Events[:0], Endings: o.Endings[:0], Closed: o.Closed[:0]}
+	*o = Outcome{Effects: o.Effects[:0], Events: o.Events[:0], Endings: o.Endings[:0], Closed: o.Closed[:0], Lapsed: o.Lapsed[:0]}
 }
 
 // Settings are replicated: fixed at birth for now, equal on every replica, and kept as rows.

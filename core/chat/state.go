@@ -122,7 +122,7 @@ func (s *State) ApplyInternal(at Stamp, cmd Command, out *Outcome) {
 		}
 	case Expire:
 		for _, l := range c.Leases {
-			s.expire(at, l)
+			s.expire(at, l, out)
 		}
 	case CloseIdle:
 		for _, dev := range c.Devices {

@@ -46,6 +46,9 @@ func (m *Machine) applyCommand(e *raft.Entry, out *Output) {
 	if !ent.numbered {
 		m.chat.ApplyInternal(at, cmd, &m.outcome)
 		m.closeDevices(at)
+		for _, d := range m.outcome.Lapsed {
+			out.Notes = append(out.Notes, Note{Kind: LeaseEnded, Device: d, Index: e.Index})
+		}
 		return
 	}
 	ev, err := chat.DecodeEvidence(ent.evidence)

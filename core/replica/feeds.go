@@ -184,7 +184,7 @@ func (m *Machine) whole(e chat.Event, msg *chat.Message) Push {
 		invariant(msg != nil && msg.Seq == e.From && msg.Conversation == e.Conversation,
 			"event %d of account %d without its message", e.N, e.Account)
 		said := *msg
-		p.Message = &said
+		p.Message, p.Recreated = &said, m.chat.Recreated(e.Account, e.Conversation, e.From)
 	}
 	return p
 }

@@ -305,11 +305,12 @@ type Hash struct {
 
 // Note is something an operator may want to read in a log: a name or an index, never a body.
 type Note struct {
-	Kind  NoteKind
-	Name  string
-	Peer  raft.ID
-	Term  raft.Term
-	Index raft.Index
+	Kind   NoteKind
+	Name   string
+	Device chat.DeviceID // LeaseEnded
+	Peer   raft.ID
+	Term   raft.Term
+	Index  raft.Index
 }
 
 // NoteKind says what a Note tells.
@@ -321,6 +322,7 @@ const (
 	AccountMade
 	AccountEnded
 	DeviceOpened
+	LeaseEnded
 	SnapshotSent
 	SnapshotInstalled
 	LogCompacted

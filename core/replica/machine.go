@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"parley/core/chat"
-	"parley/core/feed"
 	"parley/core/raft"
 	"parley/core/row"
 	"parley/core/session"
@@ -194,7 +193,8 @@ func (m *Machine) Status() Status {
 // Settings are the replicated ones.
 func (m *Machine) Settings() chat.Settings { return m.chat.Settings() }
 
-// Chat and Sessions are the replicated state, for checkers. They are not to be changed.
+// Raft, Chat and Sessions are there for checkers to look at. They are not to be changed.
+func (m *Machine) Raft() *raft.Machine      { return m.raft }
 func (m *Machine) Chat() *chat.State        { return m.chat }
 func (m *Machine) Sessions() *session.Table { return m.sessions }
 
