@@ -17,14 +17,19 @@ type certificate struct {
 	order []*step
 	loose []*candidate
 
-	next     int     // the item of order that comes next
-	marks    []int   // by item: the journal's length before it and what is inserted there
+	marks    []int   // by item: the journal's length before it
 	inserted [][]int // by item: the candidates inserted before it
-	furthest mismatch
+	used     uint64  // which candidates are inserted, as a hash
 
-	left  int // configurations
-	spent bool
-	part  map[uint64]int // operation → component; filled when first needed
+	patience int
+	cut      bool           // more patience could make a difference
+	seen     map[config]int // with how much patience they were tried
+	part     map[uint64]int // operation → component; filled when first needed
+
+	left    int // configurations
+	spent   bool
+	stopped int // the furthest item that did not fit, and
+	why     string
 }
 
 // A candidate is an unknown command that may be inserted before any item of order from earliest
@@ -36,12 +41,6 @@ type candidate struct {
 	used     bool
 }
 
-// A mismatch is where the replay stopped.
-type mismatch struct {
-	item int
-	out  outcome
-}
-
 // certify verifies the claimed order. The log it returns is the certified one, and nil unless
 // certified.
 func (ev *evidence) certify(budget int, r *Report) *ledger {
@@ -51,7 +50,7 @@ func (ev *evidence) certify(budget int, r *Report) *ledger {
 	if ev.meta.Rules.Expiry != ExpiryLogged { // else a send may matter for the lease it takes
 		loose = ev.relevant(loose)
 	}
-	c := &certificate{furthest: mismatch{item: -1}}
+	c := &certificate{stopped: -1}
 	c.prepare(ev, known, loose)
 	c.left = budget + len(c.order)
 	defer func() { r.Stats.Certificate += budget + len(c.order) - c.left }()
@@ -66,8 +65,8 @@ func (ev *evidence) certify(budget int, r *Report) *ledger {
 	case c.spent:
 		r.add(Finding{Unknown, RuleBudget, nil, 0, "certificate: too many places for unknown commands"})
 	default:
-		st := c.order[c.furthest.item]
-		r.add(Finding{PositionContract, RuleReplay, ids(st.operation), st.at, c.explain(st, c.furthest.out)})
+		st := c.order[c.stopped]
+		r.add(Finding{PositionContract, RuleReplay, ids(st.operation), st.at, c.why})
 	}
 	return nil
 }
@@ -218,102 +217,128 @@ func (c *certificate) sweep(r *Report) {
 	}
 }
 
-// solve replays from the next item on, and inserts candidates where the replay stops. It leaves
-// the state anywhere; seek finds the way.
+// solve replays the order and looks for places for the candidates. A place is looked for only
+// where the replay stops, the latest first, and at most patience candidates are inserted without
+// getting further; patience grows until it made no difference.
 func (c *certificate) solve() bool {
-	stop, done := c.advance()
-	if done || c.spent {
-		return done
-	}
-	for i, u := range c.loose {
-		if u.used || u.earliest > stop || !c.together(u.step, c.order[stop]) {
-			continue
-		}
-		if c.insert(i, stop) {
+	for patience := 1; ; patience++ {
+		c.patience, c.cut, c.seen = patience, false, map[config]int{}
+		if c.replay(0, -1, patience) {
 			return true
 		}
-		if c.spent {
+		if c.spent || !c.cut {
 			return false
 		}
 	}
-	return false
 }
 
-// insert tries candidate i at every place before item stop where it makes a difference, the
-// latest first.
-func (c *certificate) insert(i, stop int) bool {
-	u := c.loose[i]
-	u.used = true
-	defer func() { u.used = false }()
-	latest := stop
-	if u.fixed {
-		latest = u.earliest
-	}
-	for at := latest; at >= u.earliest && !c.spent; at-- {
-		if at < latest && !c.together(u.step, c.order[at]) {
-			continue // before or after that item is the same
+// A config is where a replay can be: what follows depends on nothing else. Two states with one
+// hash are taken for the same, once in a hundred million searches.
+type config struct {
+	item, furthest int
+	used, state    uint64
+}
+
+// replay goes on from an item, with the state before it; furthest is where it stopped before, and
+// patience how many more candidates may be inserted without getting beyond that. If it fails, the
+// state is as it was.
+func (c *certificate) replay(start, furthest, patience int) bool {
+	stop, known := start, false
+	for ; stop < len(c.order); stop++ {
+		c.mark(stop)
+		if known = c.known(config{stop, furthest, c.used, c.s.hash}, patience); known || !c.fitsAt(stop) {
+			break
 		}
-		c.seek(at)
-		c.inserted[at] = append(c.inserted[at], i)
-		if c.solve() {
+	}
+	switch {
+	case stop == len(c.order):
+		return !c.spent
+	case c.spent || len(c.loose) == 0:
+		return false
+	case known:
+		stop--
+	case stop > furthest:
+		furthest, patience = stop, c.patience
+	}
+	if patience == 0 {
+		c.cut = true
+		stop = start - 1
+	}
+	for at := stop; at >= start && !c.spent; at-- {
+		if c.insertAt(at, furthest, patience-1) {
 			return true
 		}
-		c.seek(min(at, c.next))
-		c.inserted[at] = c.inserted[at][:len(c.inserted[at])-1]
 	}
+	c.undoTo(start)
 	return false
 }
 
-// advance replays until an item's answer does not come out.
-func (c *certificate) advance() (stop int, done bool) {
-	for c.next < len(c.order) {
-		out, ok := c.item()
-		if !ok {
-			if c.next > c.furthest.item {
-				c.furthest = mismatch{c.next, out}
-			}
-			return c.next, false
-		}
+func (c *certificate) mark(item int) {
+	if c.s.journal != nil {
+		c.marks[item] = len(*c.s.journal)
 	}
-	return c.next, true
 }
 
-// item replays the next item, with what is inserted before it. If it does not fit, nothing has
-// happened.
-func (c *certificate) item() (outcome, bool) {
+func (c *certificate) undoTo(item int) {
 	if c.s.journal != nil {
-		c.marks[c.next] = len(*c.s.journal)
+		c.s.undo(c.marks[item])
 	}
-	for _, i := range c.inserted[c.next] {
-		c.left--
-		c.sp.step(c.s, c.loose[i].step)
+}
+
+// known says whether a configuration was tried before, with no less patience.
+func (c *certificate) known(k config, patience int) bool {
+	if c.used == 0 {
+		return false // the first replay comes by only once
 	}
+	before, tried := c.seen[k]
+	if tried && before >= patience {
+		return true
+	}
+	c.seen[k] = patience
+	return false
+}
+
+// fitsAt replays one item, or says why it cannot be and undoes it.
+func (c *certificate) fitsAt(item int) bool {
 	c.left--
 	c.spent = c.left <= 0
-	out, ok := c.sp.step(c.s, c.order[c.next])
-	switch {
-	case ok:
-		c.next++
-	case c.s.journal != nil:
-		c.s.undo(c.marks[c.next])
+	out, ok := c.sp.step(c.s, c.order[item])
+	if !ok {
+		if item > c.stopped {
+			c.stopped, c.why = item, c.explain(c.order[item], out)
+		}
+		c.undoTo(item)
 	}
-	return out, ok && !c.spent
+	return ok && !c.spent
 }
 
-// seek goes to just before an item, back by the journal or forward by replaying.
-func (c *certificate) seek(at int) {
-	if at < c.next {
-		c.s.undo(c.marks[at])
-		c.next = at
-	}
-	for c.next < at {
-		if _, ok := c.item(); !ok {
-			if c.spent {
-				return
-			}
-			panic("linearizability: what fitted once does not fit again")
+// insertAt tries every candidate before one item.
+func (c *certificate) insertAt(at, furthest, patience int) bool {
+	c.undoTo(at)
+	mark := c.marks[at] // replay will mark it again
+	for i, u := range c.loose {
+		if u.used || u.earliest > at || u.fixed && u.earliest != at || !c.together(u.step, c.order[at]) {
+			continue
 		}
+		c.left--
+		before := c.s.hash
+		c.sp.step(c.s, u.step)
+		if c.s.hash == before {
+			continue // no effect here
+		}
+		u.used = true
+		c.used ^= mix(1, uint64(i))
+		c.inserted[at] = append(c.inserted[at], i)
+		if c.replay(at, furthest, patience) {
+			return true
+		}
+		u.used = false
+		c.used ^= mix(1, uint64(i))
+		c.inserted[at] = c.inserted[at][:len(c.inserted[at])-1]
+		c.s.undo(mark)
 	}
+	c.marks[at] = mark
+	return false
 }
 
 // together says whether two operations are in one component, so that their order can matter.

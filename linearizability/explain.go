@@ -43,8 +43,7 @@ func (o *operation) answer() string {
 	return "ok"
 }
 
-// explain says why a step does not fit where the positions put it. The state is the one before
-// the step, or was changed by the step and no more.
+// explain says why a step does not fit where the positions put it, right after it was tried.
 func (c *certificate) explain(st *step, out outcome) string {
 	return fmt.Sprintf("%s was answered %s; replayed there, the answer is %s",
 		st.name(), st.answer(), c.sp.expected(c.s, st, out))

@@ -43,10 +43,16 @@ type feedCheck struct {
 
 	events   map[uint64]map[uint64]*Event // uid → number → event
 	deferred map[uint64][]*Event          // uid → catch-ups
+	doubtful map[string]bool              // devices that may have logged in without an answer
 }
 
 func (ev *evidence) checkFeeds(l *ledger, r *Report) {
-	c := &feedCheck{ev, l, r, map[uint64]map[uint64]*Event{}, map[uint64][]*Event{}}
+	c := &feedCheck{ev, l, r, map[uint64]map[uint64]*Event{}, map[uint64][]*Event{}, map[string]bool{}}
+	for _, o := range ev.ops {
+		if o.Op == OpLogin && o.unknown() {
+			c.doubtful[o.Dev] = true
+		}
+	}
 	for _, f := range ev.feeds {
 		for _, e := range f.pushes {
 			c.r.Stats.Pushes++
@@ -239,10 +245,10 @@ func (c *feedCheck) pastEnd(f *feed, e *Event) {
 	if c.l == nil {
 		return
 	}
-	end, open := uint64(0), false
+	end, open := uint64(0), c.doubtful[f.dev]
 	for _, s := range c.l.sessions[f.dev] {
 		if s.call <= c.later(e.T) {
-			open = open || s.end == 0
+			open = open || s.end == 0 || s.guess
 			end = max(end, s.end)
 		}
 	}

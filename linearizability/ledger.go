@@ -21,7 +21,7 @@ type session struct {
 	uid   uint64
 	call  uint64 // when the signup or login that began it was called
 	end   uint64 // position, or 0 if it lasts
-	begin uint64 // position
+	guess bool   // ended by an unknown command, which may as well stand elsewhere
 }
 
 // ledger replays the certified order once more, from the start, and takes notes.
@@ -37,8 +37,10 @@ func (c *certificate) ledger() *ledger {
 	}
 	for i, st := range c.order {
 		for _, j := range c.inserted[i] {
+			w.guess = !c.loose[j].fixed
 			w.step(c.loose[j].step, st.at)
 		}
+		w.guess = false
 		w.step(st, st.at)
 	}
 	for _, m := range w.sent {
@@ -54,6 +56,7 @@ type ledgerWriter struct {
 	active map[int32][]int32 // account → devices in session
 	sent   []*message        // accounts' uids may be learnt later
 	pairs  [][2]int32        // of the message in sent
+	guess  bool              // the step was inserted where it happened to help
 }
 
 // step replays st. Its position, or that of the item before which it was inserted, is at.
@@ -71,14 +74,14 @@ func (w *ledgerWriter) step(st *step, at uint64) {
 	}
 	switch st.Op {
 	case OpSignup:
-		w.begin(st, out.account, at)
+		w.begin(st, out.account)
 	case OpLogin:
 		if w.sp.exclusive {
 			w.end(out.account, nobody, at)
 		} else {
 			w.end(out.account, st.dev, at)
 		}
-		w.begin(st, out.account, at)
+		w.begin(st, out.account)
 	case OpLogout:
 		w.end(account, st.dev, at)
 	case OpDelete:
@@ -89,9 +92,9 @@ func (w *ledgerWriter) step(st *step, at uint64) {
 	}
 }
 
-func (w *ledgerWriter) begin(st *step, account int32, at uint64) {
+func (w *ledgerWriter) begin(st *step, account int32) {
 	uid := w.s.accounts[account].uid
-	w.l.sessions[st.Dev] = append(w.l.sessions[st.Dev], session{uid: uid, call: st.call, begin: at})
+	w.l.sessions[st.Dev] = append(w.l.sessions[st.Dev], session{uid: uid, call: st.call})
 	w.active[account] = append(w.active[account], st.dev)
 }
 
@@ -104,7 +107,7 @@ func (w *ledgerWriter) end(account, dev int32, at uint64) {
 			continue
 		}
 		list := w.l.sessions[w.sp.devices[d]]
-		list[len(list)-1].end = at
+		list[len(list)-1].end, list[len(list)-1].guess = at, w.guess
 	}
 	w.active[account] = left
 }
