@@ -215,11 +215,19 @@ func (c *conversation) checkSide(a *account, side *side) error {
 	case known != (a.ended == 0):
 		return fmt.Errorf("lists the conversation: %t, ended at %d", known, a.ended)
 	case c.members[1] == a && c.members[0] == a:
-		return nil
+		return checkAlone(c.sides[0])
 	case waits != (side.deferred != 0):
 		return fmt.Errorf("deferred from %d, waits: %t", side.deferred, waits)
 	case side.deferred != 0 && a.ended != 0:
 		return fmt.Errorf("deferred from %d, but ended at %d", side.deferred, a.ended)
+	}
+	return nil
+}
+
+// checkAlone: a message to a full feed is refused, so one to oneself is never deferred.
+func checkAlone(s side) error {
+	if s.deferred != 0 {
+		return fmt.Errorf("oneself defers what it says, from %d", s.deferred)
 	}
 	return nil
 }

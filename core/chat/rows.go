@@ -122,7 +122,7 @@ func MessageRange(conv ConversationID, from, to uint64, desc bool, limit int) ro
 // MessageAt asks for the messages that the entry at index made.
 func MessageAt(index uint64) row.Range {
 	id := int64(index << placeBits)
-	return row.Range{Table: messageTable, From: id, To: id | 1<<placeBits - 1}
+	return row.Range{Table: messageTable, From: id, To: id + 1<<placeBits - 1}
 }
 
 // FeedRange asks for the events from…to of an account.
