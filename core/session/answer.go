@@ -207,6 +207,8 @@ func (c *Client) turnedAway(i int, r Reply, out *ClientOutput) {
 	n := &c.numbers[i]
 	dseq := n.DSeq
 	switch {
+	case n.Void: // given up long ago
+		c.settle(i)
 	case n.voidFrom != 0:
 		if n.id != 0 {
 			n.tell(r, out)

@@ -125,7 +125,7 @@ func (c *Client) Check() error {
 		}
 		if n.flying() {
 			flying++
-			lone = lone || n.Alone || n.First
+			lone = lone || n.voidFrom == 0 && (n.Alone || n.First)
 		}
 		if n.id != 0 {
 			waiting = append(waiting, n.id)
@@ -148,7 +148,7 @@ func (c *Client) Check() error {
 // check is what must hold of one number.
 func (n *number) check() error {
 	switch {
-	case n.sent && !n.stored():
+	case n.sent && !n.settled && !n.stored():
 		return fmt.Errorf("sent before the outbox has it")
 	case n.settled && (n.id != 0 || n.void != 0):
 		return fmt.Errorf("settled, and %d waits", max(n.id, n.void))

@@ -155,7 +155,9 @@ func (c *Client) Outbox() []Line {
 
 // Idle tells whether nothing is owed: no number and no read is without an answer, and the outbox
 // knows it.
-func (c *Client) Idle() bool { return len(c.numbers)+len(c.asks)+len(c.outbox.gone) == 0 && !c.outbox.saving }
+func (c *Client) Idle() bool {
+	return len(c.numbers)+len(c.asks)+len(c.outbox.gone) == 0 && !c.outbox.saving
+}
 
 // Pos is the highest position seen.
 func (c *Client) Pos() Pos { return c.pos }

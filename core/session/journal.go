@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -161,7 +162,7 @@ func (d *reader) ascending() uint64 {
 func (d *reader) line() Line {
 	l := Line{DSeq: d.ascending()}
 	if d.err != nil || d.rest == "" {
-		d.err = cmpErr(d.err, errShort)
+		d.err = cmp.Or(d.err, errShort)
 		return l
 	}
 	f := d.rest[0]
@@ -176,12 +177,4 @@ func (d *reader) line() Line {
 		l.Command, d.rest = []byte(d.rest[:n]), d.rest[n:]
 	}
 	return l
-}
-
-// cmpErr is the first error there is.
-func cmpErr(a, b error) error {
-	if a != nil {
-		return a
-	}
-	return b
 }

@@ -55,10 +55,11 @@ func (c *Client) until(timeout time.Duration) time.Duration {
 	return c.now + timeout
 }
 
-// firstUntouched is where numbers that never left begin: they may still be given out anew.
+// firstUntouched is where the numbers begin that never left and are not about to: they may still be
+// given out anew.
 func (c *Client) firstUntouched() int {
 	i := len(c.numbers)
-	for i > 0 && c.numbers[i-1].untouched() {
+	for i > 0 && c.numbers[i-1].untouched() && c.numbers[i-1].DSeq > c.ahead {
 		i--
 	}
 	return i

@@ -57,7 +57,7 @@ func (c *Client) dispatch(out *ClientOutput) {
 
 // holds tells whether a number stays here because the client is stopped.
 func (c *Client) holds(n *number) bool {
-	return c.stopped != "" && !n.sent && n.voidFrom == 0 && n.DSeq > c.ahead
+	return c.stopped != "" && !n.sent && !n.Void && n.voidFrom == 0 && n.DSeq > c.ahead
 }
 
 func (c *Client) send(n *number, out *ClientOutput) {
