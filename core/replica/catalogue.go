@@ -11,3 +11,6 @@ import (
 func Catalogue() []*row.Table {
 	return append(chat.Tables(), session.Tables()...)
 }
+
+// Genesis is the rows of a cluster at birth, index 0: equal on all founders.
+func Genesis(s chat.Settings) []row.Row { return chat.Genesis(s) }

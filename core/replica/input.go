@@ -348,6 +348,13 @@ type Output struct {
 	Fatal    string // this replica must stop, for this reason; nothing else in Output counts
 }
 
+// Reset empties o and keeps its capacity.
+func (o *Output) Reset() {
+	*o = Output{Sends: o.Sends[:0], Fetches: o.Fetches[:0], Exports: o.Exports[:0], Verifies: o.Verifies[:0],
+		Hashes: o.Hashes[:0], Forget: o.Forget[:0], Attached: o.Attached[:0], Pushes: o.Pushes[:0],
+		Replies: o.Replies[:0], Closings: o.Closings[:0], Notes: o.Notes[:0]}
+}
+
 // Forget names a call whose secret the shell may drop.
 type Forget struct {
 	Conn Conn

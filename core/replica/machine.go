@@ -171,7 +171,7 @@ func (m *Machine) settle(now time.Duration, out *Output) {
 func (m *Machine) Deadline() time.Duration {
 	d := m.raft.Deadline()
 	for _, t := range [...]time.Duration{
-		m.saveDeadline(), m.reads.deadline(), m.door.deadline(), m.feeds.deadline(m),
+		m.saveDeadline(), m.readDeadline(), m.door.deadline(), m.feeds.deadline(m),
 		m.leadDeadline(), m.presenceDeadline(), m.courier.deadline(),
 	} {
 		d = min(d, t)

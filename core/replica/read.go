@@ -21,7 +21,8 @@ type pendingRead struct {
 	id      uint64
 	granted bool
 	index   raft.Index
-	askAt   time.Duration // not asked, or refused: ask (again) then
+	askAt   time.Duration // when to ask (again), or asked
+	refused bool          // since it was asked
 	until   time.Duration
 
 	query   *Call    // a query, or …
@@ -61,9 +62,7 @@ func (r *reads) granted(grants []raft.Grant) {
 			continue
 		}
 		r.pending[i].granted, r.pending[i].index = g.OK, g.Index
-		if !g.OK {
-			r.pending[i].askAt = 0
-		}
+		r.pending[i].refused = !g.OK
 	}
 }
 
@@ -87,11 +86,11 @@ func (m *Machine) retryReads(now time.Duration, out *Output) {
 		return
 	}
 	for i := 0; i < len(m.reads.pending); i++ {
-		if p := &m.reads.pending[i]; !p.granted && p.askAt <= now && m.role.Leader != 0 {
-			if p.askAt == 0 {
-				p.askAt = now + askAgain
-				continue
-			}
+		p := &m.reads.pending[i]
+		if p.refused {
+			p.refused, p.askAt = false, now+askAgain
+		}
+		if !p.granted && p.askAt <= now && m.role.Leader != 0 {
 			p.askAt = asked
 			// A new number each time: an answer to an earlier asking must not count for this one.
 			m.reads.nextID++
@@ -135,15 +134,16 @@ func (m *Machine) giveUp(p *pendingRead, out *Output) {
 	m.redirect(c, out)
 }
 
-func (r *reads) deadline() time.Duration {
+func (m *Machine) readDeadline() time.Duration {
 	d := never
-	for i := range r.pending {
-		p := &r.pending[i]
-		if !p.granted {
-			d = min(d, p.until)
-			if p.askAt != 0 {
-				d = min(d, p.askAt)
-			}
+	for i := range m.reads.pending {
+		p := &m.reads.pending[i]
+		if p.granted {
+			continue
+		}
+		d = min(d, p.until)
+		if m.role.Leader != 0 {
+			d = min(d, p.askAt)
 		}
 	}
 	return d

@@ -1,0 +1,242 @@
+package sim
+
+import (
+	"fmt"
+	"time"
+
+	"parley/core/chat"
+	"parley/core/raft"
+	"parley/core/replica"
+	"parley/core/session"
+	lin "parley/linearizability"
+)
+
+// persona is the person behind a client: what it is up to, crash or no crash.
+type persona struct {
+	account  int  // whose account it uses; its own, or somebody else's for a while
+	member   bool // logged in, as far as it knows
+	relogin  bool // fenced: logs in again on the same device
+	signup   bool // believes that the account does not exist
+	takeover bool
+	visit    int // items left as somebody else
+	entering bool // a login or signup is under way
+	asking   bool
+	resting  bool
+	finished bool
+	convs    [][2]chat.UID // conversations it has met
+	last     settledCall
+	repeats  uint64
+}
+
+// settledCall is a command that was answered, for asking once more.
+type settledCall struct {
+	dev  identity
+	dseq uint64
+	cmd  chat.Command
+	code string
+	pos  replica.Pos
+}
+
+func raftIndex(i uint64) raft.Index { return raft.Index(i) }
+
+func name(account int) string { return fmt.Sprintf("u%d", account) }
+
+// next goes on with whatever is next, unless something is under way.
+func (c *client) next() {
+	held := !c.member && c.machine != nil && c.machine.Stopped() != "" // what is left waits for a login
+	switch {
+	case !c.up || c.finished || c.asking || c.resting || c.entering || len(c.ops) > 0 && !held:
+	case !c.member:
+		c.enter()
+	case c.account != c.n && c.visit == 0:
+		c.leave()
+	case c.script < len(c.w.plan.Scripts[c.n]):
+		op := c.w.plan.Scripts[c.n][c.script]
+		c.script++
+		c.visit = max(0, c.visit-1)
+		c.rest(op.Rest, func() { c.do(op) })
+	default:
+		c.finished = true
+	}
+}
+
+func (c *client) rest(d time.Duration, then func()) {
+	c.resting = true
+	c.later(d, "rested", func() {
+		c.resting = false
+		then()
+	})
+}
+
+func (c *client) do(op Op) {
+	switch op.Kind {
+	case DoSend:
+		for i := range 1 + c.draw(min(4, c.w.plan.Knobs.Window)) {
+			body := fmt.Sprintf("m%d.%d.%d", c.n, op.ID, i)
+			c.submit(chat.Send{To: name(op.To), Body: body}, false, c.answeredOp)
+		}
+	case DoList:
+		c.list(op)
+	case DoHistory:
+		c.history(op)
+	case DoWhoami:
+		c.read(replica.Whoami{}, lin.Event{})
+	case DoLogout:
+		c.submit(chat.Logout{}, false, c.answeredOp)
+	case DoDelete:
+		if c.account == c.n {
+			c.submit(chat.DeleteAccount{}, false, c.answeredOp)
+		}
+	case DoTakeover:
+		c.account, c.visit, c.member, c.relogin, c.signup, c.takeover = op.To, 3, false, false, false, true
+	case DoPasswd:
+		c.submit(chat.Passwd{CloseOthers: c.draw(2) == 0}, false, c.answeredOp)
+	case DoRepeat:
+		c.repeat()
+	}
+	c.next()
+}
+
+func (c *client) list(op Op) {
+	prefix := []string{"", "u", "U1", "u2", "*", "%", "_", "\\", "["}[c.draw(9)]
+	limit := 1 + c.draw(4)
+	if op.To == 0 {
+		limit = 100
+	}
+	c.read(replica.List{Prefix: prefix, Limit: limit}, lin.Event{Op: lin.OpList, Dev: device(c.dev.id), Prefix: prefix, Limit: uint64(limit)})
+}
+
+func (c *client) history(op Op) {
+	if len(c.convs) == 0 {
+		return
+	}
+	conv := c.convs[c.draw(len(c.convs))]
+	after, limit := uint64(c.draw(4)*op.To), 1+c.draw(50)
+	c.read(replica.History{Members: conv, After: after, Limit: limit},
+		lin.Event{Op: lin.OpHistory, Dev: device(c.dev.id), Conv: pair(conv), After: after, Limit: uint64(limit)})
+}
+
+func (c *client) read(q replica.Query, e lin.Event) {
+	c.asking = true
+	c.ask(q, e, func(r *replica.Reply, code string) {
+		c.asking = false
+		c.answeredOp(r, code)
+	})
+}
+
+// answeredOp draws the conclusions from an answer.
+func (c *client) answeredOp(r *replica.Reply, code string) {
+	switch code {
+	case string(chat.Fenced):
+		c.member, c.relogin, c.takeover = false, true, true
+	case string(session.NoSession):
+		c.member, c.relogin, c.signup = false, false, false
+	case string(chat.QueueFull):
+		c.rest(time.Second, c.next)
+	}
+	if r != nil && r.Result.Seq != 0 && code == "" {
+		c.meet(r.Result.Members)
+	}
+	c.next()
+}
+
+func (c *client) meet(conv [2]chat.UID) {
+	for _, k := range c.convs {
+		if k == conv {
+			return
+		}
+	}
+	c.convs = append(c.convs, conv)
+}
+
+// enter signs up or logs in.
+func (c *client) enter() {
+	if !c.relogin {
+		c.newDevice()
+	}
+	label := fmt.Sprintf("c%d.%d", c.n, c.dev.count)
+	var cmd chat.Command = chat.Login{Name: name(c.account), Token: chat.Token(c.dev.token), Label: label, Takeover: c.takeover}
+	if c.signup && !c.relogin {
+		cmd = chat.Signup{Name: name(c.account), Token: chat.Token(c.dev.token), Label: label}
+	}
+	c.entering = true
+	c.submit(cmd, c.relogin, func(r *replica.Reply, code string) { c.entered(code) })
+}
+
+func (c *client) entered(code string) {
+	was := c.relogin
+	c.relogin, c.entering = false, false
+	switch code {
+	case "":
+		c.member, c.takeover = true, false
+		c.feed.over = false
+		if was {
+			c.take(session.Resume{})
+		}
+		c.reattach()
+	case string(chat.NameTaken):
+		c.signup = false
+	case string(chat.NoSuchUser):
+		if c.account != c.n {
+			c.account = c.n
+		} else {
+			c.signup = true
+		}
+	case string(chat.LoggedInElsewhere):
+		c.takeover = c.draw(3) > 0
+		c.rest(200*time.Millisecond, c.next)
+		return
+	case string(chat.TooManyDevices):
+		c.finished = true
+		return
+	case string(chat.Retry), string(session.NoSession), string(replica.BadPassword):
+	default:
+		c.w.fail("client", "c%d: login answered with %q", c.n, code)
+		return
+	}
+	c.next()
+}
+
+// leave ends a visit.
+func (c *client) leave() {
+	c.submit(chat.Logout{}, false, func(r *replica.Reply, code string) {
+		c.account, c.member, c.relogin, c.takeover = c.n, false, false, true
+		c.next()
+	})
+}
+
+// concluded notes what a Logout or DeleteAccount that succeeded means.
+func (c *client) concluded(cmd chat.Command) {
+	switch cmd.(type) {
+	case chat.Logout:
+		c.member, c.relogin = false, false
+	case chat.DeleteAccount:
+		c.member, c.relogin, c.signup = false, false, true
+	}
+}
+
+// repeatsFrom is where the ids of repeated calls begin, apart from the machine's.
+const repeatsFrom = 1 << 63
+
+// repeat asks once more, beside the machine and on any server, what was answered already.
+func (c *client) repeat() {
+	if c.last.cmd == nil {
+		return
+	}
+	c.repeats++
+	t := c.stream(c.draw(len(c.w.servers)))
+	in := replica.Call{Conn: t.id, ID: repeatsFrom + c.repeats, Device: c.last.dev.id, Token: c.last.dev.token,
+		DSeq: c.last.dseq, Command: c.last.cmd, Origin: "sim", Date: c.w.now.Milliseconds()}
+	if c.w.plan.Password && needsSecret(in.Command) {
+		in.Secret = true
+	}
+	c.w.stats.Repeats++
+	want := c.last
+	t.toServer(func() replica.Input {
+		if in.Secret {
+			t.server.passwords[call{in.Conn, in.ID}] = passwords{"secret", "secret"}
+		}
+		c.w.checks.repeated(in.ID, uint64(c.n), want)
+		return replica.Calls{List: []replica.Call{in}}
+	})
+}

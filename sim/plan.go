@@ -1,0 +1,194 @@
+package sim
+
+import (
+	"fmt"
+	"time"
+
+	"parley/core/raft"
+)
+
+// Plan is all that goes into a run: who takes part, under which conditions, what happens to them
+// and what they do. Generate makes one from a seed; it can be written by hand as well.
+type Plan struct {
+	Seed     uint64
+	Voters   int
+	Clients  int
+	Chaos    time.Duration // how long faults happen; then all heals
+	Knobs    Knobs
+	Network  Network
+	Faults   []Fault
+	Multi    bool   // login policy multi
+	Password bool   // accounts have passwords
+	Scripts  [][]Op // what each client does, in order
+	Search   bool   // the history is judged without its positions, too
+}
+
+// Knobs make rare things common, without a hook in production code.
+type Knobs struct {
+	KeepEntries int           // log entries kept behind the applied index
+	MaxAppend   int           // bytes per append message
+	MaxQueue    int           // undelivered events per account
+	Lease       time.Duration // cluster time
+	Window      int           // commands a client may have in flight
+	SaveMin     time.Duration // a save takes between these
+	SaveMax     time.Duration
+	DriftPpm    int // clocks run up to so much too fast or too slow
+}
+
+// Network is how links between servers behave; clients' streams have the same delays.
+type Network struct {
+	DelayMin, DelayMax time.Duration
+	SlowPpm            uint32 // so many packets take up to a hundred times as long, which reorders them
+	LossPpm, DupPpm    uint32
+	LatePpm            uint32 // so many leave a copy that arrives seconds later
+}
+
+// FaultKind names a family of faults.
+type FaultKind string
+
+// The faults. All end by themselves.
+const (
+	Crash       FaultKind = "crash"        // a replica dies and is started again
+	CrashLeader FaultKind = "crash-leader" // whoever leads when it strikes
+	PowerCut    FaultKind = "power-cut"    // all replicas at once
+	Partition   FaultKind = "partition"    // the servers fall into two groups
+	OneWay      FaultKind = "one-way"      // packets from one server do not arrive
+	Isolate     FaultKind = "isolate"      // the leader is cut off from its peers, not from clients
+	SlowDisk    FaultKind = "slow-disk"    // a replica's saves take very long
+	Pause       FaultKind = "pause"        // a replica does nothing, then everything
+	ClientCrash FaultKind = "client-crash" // a client dies and comes back with its outbox
+	StreamReset FaultKind = "stream-reset" // a client's connections break
+	Resign      FaultKind = "resign"       // a replica is stopped gracefully and started again
+)
+
+// Fault is one thing that goes wrong, at a time, for a time.
+type Fault struct {
+	ID   uint64
+	At   time.Duration
+	For  time.Duration
+	Kind FaultKind
+	On   int // a replica or client, by place
+}
+
+// OpKind names what a client does next.
+type OpKind string
+
+// What clients do. Names refer to the accounts of all clients: "u0", "u1", …
+const (
+	DoSend     OpKind = "send"
+	DoList     OpKind = "list"
+	DoHistory  OpKind = "history"
+	DoWhoami   OpKind = "whoami"
+	DoLogout   OpKind = "logout"   // and log in again on a new device
+	DoDelete   OpKind = "delete"   // and sign up again
+	DoTakeover OpKind = "takeover" // of somebody else's account, for a while
+	DoPasswd   OpKind = "passwd"
+	DoRepeat   OpKind = "repeat" // ask once more what was answered already
+	DoRest     OpKind = "rest"
+)
+
+// Op is one item of a client's script.
+type Op struct {
+	ID   uint64
+	Kind OpKind
+	To   int           // of an account
+	Rest time.Duration // before it
+}
+
+// faultKinds are the families a seed draws from.
+var faultKinds = []FaultKind{Crash, CrashLeader, PowerCut, Partition, OneWay, Isolate, SlowDisk, Pause, ClientCrash, StreamReset, Resign}
+
+// Generate makes the plan of a seed: every family of faults is on or off, intensities differ, so
+// that seeds are unlike each other (swarm testing).
+func Generate(seed uint64) Plan {
+	d := Dice(seed)
+	r := d.roll(dicePlan, 0)
+	p := Plan{Seed: seed, Voters: 3 + 2*r.upTo(2), Clients: 2 + r.upTo(4), Chaos: 8 * time.Second,
+		Multi: r.ppm(250_000), Password: r.ppm(400_000), Search: true}
+	p.Knobs = Knobs{
+		KeepEntries: []int{1, 4, 16, 64, 1 << 20}[r.upTo(5)],
+		MaxAppend:   []int{1, 200, 1000, 1 << 20}[r.upTo(4)],
+		MaxQueue:    []int{8, 30, 10_000}[r.upTo(3)],
+		Lease:       []time.Duration{3, 10, 30}[r.upTo(3)] * time.Second,
+		Window:      []int{1, 2, 8}[r.upTo(3)],
+		SaveMin:     100 * time.Microsecond,
+		SaveMax:     []time.Duration{1, 5, 20}[r.upTo(3)] * time.Millisecond,
+		DriftPpm:    []int{0, 1000, 20_000}[r.upTo(3)],
+	}
+	p.Network = Network{
+		DelayMin: 100 * time.Microsecond, DelayMax: []time.Duration{1, 4, 10}[r.upTo(3)] * time.Millisecond,
+		SlowPpm: pick(r, 20_000), LossPpm: pick(r, 50_000), DupPpm: pick(r, 50_000), LatePpm: pick(r, 5_000),
+	}
+	p.addFaults(d.roll(dicePlan, 1))
+	for c := range p.Clients {
+		p.Scripts = append(p.Scripts, script(d.roll(dicePlan, uint64(100+c)), p.Clients, uint64(c)))
+	}
+	return p
+}
+
+// pick is 0 half of the time, else up to most.
+func pick(r *roll, most int) uint32 {
+	if r.ppm(500_000) {
+		return 0
+	}
+	return uint32(1 + r.upTo(most))
+}
+
+func (p *Plan) addFaults(r *roll) {
+	for _, kind := range faultKinds {
+		if r.ppm(500_000) {
+			continue
+		}
+		for range 1 + r.upTo(3) {
+			on := p.Voters
+			if kind == ClientCrash || kind == StreamReset {
+				on = p.Clients
+			}
+			p.Faults = append(p.Faults, Fault{
+				ID: uint64(len(p.Faults) + 1), At: r.between(500*time.Millisecond, p.Chaos), Kind: kind,
+				For: r.between(20*time.Millisecond, 1500*time.Millisecond), On: r.upTo(on),
+			})
+		}
+	}
+}
+
+// script draws what a client does. Sends are most of it; the rest keeps it honest.
+func script(r *roll, accounts int, client uint64) []Op {
+	weights := []struct {
+		kind OpKind
+		n    int
+	}{{DoSend, 50}, {DoList, 10}, {DoHistory, 14}, {DoWhoami, 3}, {DoLogout, 4}, {DoDelete, 3},
+		{DoTakeover, 4}, {DoPasswd, 2}, {DoRepeat, 6}, {DoRest, 4}}
+	total := 0
+	for _, w := range weights {
+		total += w.n
+	}
+	var ops []Op
+	for i := range 20 + r.upTo(40) {
+		n, kind := r.upTo(total), DoRest
+		for _, w := range weights {
+			if n -= w.n; n < 0 {
+				kind = w.kind
+				break
+			}
+		}
+		rest := r.between(0, 60*time.Millisecond)
+		if kind == DoRest {
+			rest = r.between(100*time.Millisecond, time.Second)
+		}
+		ops = append(ops, Op{ID: client*1000 + uint64(i) + 1, Kind: kind, To: r.upTo(accounts), Rest: rest})
+	}
+	return ops
+}
+
+func (p *Plan) voters() []raft.ID {
+	var ids []raft.ID
+	for i := range p.Voters {
+		ids = append(ids, raft.ID(i+1))
+	}
+	return ids
+}
+
+func (f Fault) String() string {
+	return fmt.Sprintf("fault %d: %s on %d at %v for %v", f.ID, f.Kind, f.On, f.At, f.For)
+}

@@ -1,0 +1,245 @@
+package sim
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"parley/core/chat"
+	"parley/core/raft"
+	"parley/core/replica"
+	lin "parley/linearizability"
+)
+
+// Result is what a run came to.
+type Result struct {
+	Plan    Plan
+	Stats   Stats
+	Trace   uint64 // hash over every event and what came of it
+	History *lin.History
+	Report  lin.Report
+	Failure *Failure // nil: nothing was found
+}
+
+// Failure is the first thing that was found wrong.
+type Failure struct {
+	Checker string
+	Text    string
+	At      time.Duration
+	Event   uint64
+}
+
+func (f *Failure) Error() string {
+	return fmt.Sprintf("%s: %s (at %v, event %d)", f.Checker, f.Text, f.At, f.Event)
+}
+
+// Stats say what a run was made of.
+type Stats struct {
+	Virtual      time.Duration
+	Events       uint64
+	Checks       uint64
+	Attempts     uint64
+	Acknowledged uint64
+	Pushed       uint64
+	Attached     uint64
+	Repeats      uint64
+	Replayed     uint64 // repeats answered from the table
+	Committed    uint64
+	Elections    uint64
+	Snapshots    uint64
+	Saves        uint64
+	Packets      uint64
+	Lost         uint64
+	Doubled      uint64
+	Late         uint64
+	Faults       faultCounts
+}
+
+// faultCounts counts by kind, in the order of faultKinds.
+type faultCounts [16]uint16
+
+func (c faultCounts) add(k FaultKind) faultCounts {
+	c[slices.Index(faultKinds, k)]++
+	return c
+}
+
+func (c faultCounts) String() string {
+	var parts []string
+	for i, k := range faultKinds {
+		if c[i] > 0 {
+			parts = append(parts, fmt.Sprintf("%s %d", k, c[i]))
+		}
+	}
+	if len(parts) == 0 {
+		return "none"
+	}
+	return strings.Join(parts, ", ")
+}
+
+// String is the run in one line.
+func (r *Result) String() string {
+	s := &r.Stats
+	return fmt.Sprintf("seed %d: %v virtual, %d events, %d acknowledged, %d pushed, %d entries, %d elections, "+
+		"%d snapshots, packets %d (lost %d, doubled %d, late %d), faults: %v, trace %016x",
+		r.Plan.Seed, s.Virtual.Round(time.Millisecond), s.Events, s.Acknowledged, s.Pushed, s.Committed, s.Elections,
+		s.Snapshots, s.Packets, s.Lost, s.Doubled, s.Late, s.Faults, r.Trace)
+}
+
+// Run turns a plan into a verdict; nothing else goes in.
+func Run(p Plan) Result { return RunLogged(p, nil) }
+
+// RunLogged is Run, and writes what happens, a line each, for people. The log changes nothing.
+func RunLogged(p Plan, log io.Writer) Result {
+	w := &world{plan: p, dice: Dice(p.Seed), log: log}
+	w.chain = raft.Chain{'s', 'i', 'm'}
+	w.links = links{shut: map[[2]raft.ID]int{}, count: map[[2]raft.ID]uint64{}}
+	w.checks = newChecks(w)
+	w.birth()
+	w.schedule()
+	w.run(p.Chaos)
+	w.recover()
+	r := Result{Plan: p, Trace: uint64(w.trace), Failure: w.failure}
+	w.stats.Virtual, w.stats.Committed = w.now, uint64(len(w.checks.ghost))
+	r.Stats = w.stats
+	r.History = w.judge(&r)
+	return r
+}
+
+// birth makes everybody and lets them begin.
+func (w *world) birth() {
+	genesis := replica.Genesis(w.plan.settings())
+	for _, id := range w.plan.voters() {
+		w.servers = append(w.servers, &server{w: w, id: id, disk: newDisk(w.chain, genesis)})
+	}
+	for n := range w.plan.Clients {
+		w.clients = append(w.clients, &client{w: w, n: n, persona: persona{account: n, signup: true}})
+	}
+	for _, s := range w.servers {
+		r := w.dice.roll(diceLife, uint64(s.id))
+		w.after(r.between(0, 300*time.Millisecond), "birth", uint64(s.id), s.start)
+	}
+	for _, c := range w.clients {
+		r := w.dice.roll(diceOp, uint64(c.n)<<32)
+		w.after(r.between(0, 500*time.Millisecond), "client-birth", uint64(c.n), func() {
+			c.up = true
+			c.next()
+		})
+	}
+}
+
+// recover is the second half of a run: all heals, and everything that was promised must now happen.
+func (w *world) recover() {
+	if w.failure != nil {
+		return
+	}
+	w.heal()
+	if !w.runUntil(120*time.Second, func() bool { return w.unfinished() == "" }) {
+		w.fail("liveness", "two minutes after all healed: %s", w.unfinished())
+		return
+	}
+	if !w.runUntil(60*time.Second, func() bool { return w.behind() == "" }) {
+		w.fail("liveness", "a minute after the last command: %s", w.behind())
+		return
+	}
+	w.history.phase("drained")
+	w.finalReads()
+	w.checks.equal()
+}
+
+// unfinished says who still has something to do.
+func (w *world) unfinished() string {
+	for _, c := range w.clients {
+		if !c.finished {
+			return c.state()
+		}
+	}
+	return ""
+}
+
+// behind says which feed or replica lacks something.
+func (w *world) behind() string {
+	s := w.leader()
+	if s == nil {
+		return "nobody leads"
+	}
+	for _, c := range w.clients {
+		if !c.member || c.feed.over {
+			continue
+		}
+		a, code := s.machine.Chat().Attach(chat.DeviceID(c.dev.id))
+		if code == chat.OK && (c.feed.sub == 0 || c.cursor < a.Length) {
+			return fmt.Sprintf("c%d has read %d of %d events, attached: %t", c.n, c.cursor, a.Length, c.feed.sub != 0)
+		}
+	}
+	return w.checks.converged()
+}
+
+// finalReads lets everybody read everything, so that a loss cannot hide in what nobody looked at.
+func (w *world) finalReads() {
+	for _, c := range w.clients {
+		if !c.member || c.machine.Stopped() != "" {
+			continue
+		}
+		c.finished = false
+		c.readAll(slices.Clone(c.convs))
+	}
+	if !w.runUntil(60*time.Second, func() bool { return w.unfinished() == "" }) {
+		w.fail("liveness", "the final reads: %s", w.unfinished())
+	}
+}
+
+func (c *client) readAll(convs [][2]chat.UID) {
+	then := func(*replica.Reply, string) {
+		c.asking = false
+		if len(convs) == 0 {
+			c.finished = true
+			return
+		}
+		c.readAll(convs[1:])
+	}
+	c.asking = true
+	if len(convs) == 0 {
+		c.ask(replica.List{Limit: 1000}, lin.Event{Op: lin.OpList, Dev: device(c.dev.id), Limit: 1000}, then)
+		return
+	}
+	conv := convs[0]
+	c.ask(replica.History{Members: conv, Limit: 500},
+		lin.Event{Op: lin.OpHistory, Dev: device(c.dev.id), Conv: pair(conv), Limit: 500}, then)
+}
+
+// judge closes the history and has it judged.
+func (w *world) judge(r *Result) *lin.History {
+	h := &w.history.h
+	login := lin.LoginExclusive
+	if w.plan.Multi {
+		login = lin.LoginMulti
+	}
+	h.Meta = lin.Meta{Clock: lin.ClockEvent, Positions: lin.PositionsEvery, Seed: w.plan.Seed,
+		Rules: lin.Rules{Login: login, Expiry: lin.ExpiryLogged}}
+	w.history.entries(w.checks.ghost, w.checks.ended)
+	h.End(w.history.stamp())
+	if w.failure != nil {
+		return h
+	}
+	r.Report = lin.Check(h, lin.Options{Certificate: true, Search: w.plan.Search})
+	if r.Report.Verdict != lin.Pass {
+		w.fail("history", "%v", r.Report)
+		r.Failure = w.failure
+	}
+	return h
+}
+
+// say writes a line to the log, if there is one: when, who, what.
+func (w *world) say(who string, format string, args ...any) {
+	if w.log != nil {
+		fmt.Fprintf(w.log, "%12.6f %-4s %s\n", float64(w.now)/1e9, who, fmt.Sprintf(format, args...))
+	}
+}
+
+func (w *world) fail(checker, format string, args ...any) {
+	if w.failure == nil {
+		w.failure = &Failure{checker, fmt.Sprintf(format, args...), w.now, w.stats.Events}
+	}
+}

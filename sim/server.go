@@ -1,0 +1,329 @@
+package sim
+
+import (
+	"fmt"
+	"time"
+
+	"parley/core/chat"
+	"parley/core/raft"
+	"parley/core/replica"
+)
+
+// server is one replica's place in the world: its disk stays, its lives come and go.
+type server struct {
+	w    *world
+	id   raft.ID
+	disk *disk
+
+	life      int
+	up        bool
+	paused    bool
+	inbox     []replica.Input // what arrived during a pause
+	machine   *replica.Machine
+	out       replica.Output
+	clock     clock
+	tickAt    time.Duration // local time of the deadline event that counts
+	ticks     uint64        // its generation
+	slow      int           // slow-disk faults that are on
+	leaving   bool          // asked to resign …
+	away      time.Duration // … and to stay away so long
+	saves     uint64
+	shell     uint64 // draws for what the shell does
+	conns     []*stream
+	passwords map[call]passwords
+}
+
+type call struct {
+	conn replica.Conn
+	id   uint64
+}
+
+type passwords struct{ old, new string }
+
+// clock is a node's monotonic clock: it starts anywhere and runs a little wrong.
+type clock struct {
+	start time.Duration
+	ppm   int64
+}
+
+func (c clock) local(t time.Duration) time.Duration {
+	return c.start + t + time.Duration(int64(t)/1_000_000*c.ppm)
+}
+
+// when is the world's time at which the clock will show at least local.
+func (c clock) when(local, now time.Duration) time.Duration {
+	ahead := local - c.local(now)
+	if ahead <= 0 {
+		return 0
+	}
+	if ahead > time.Hour {
+		return time.Hour
+	}
+	return ahead*1_000_000/time.Duration(1_000_000+c.ppm) + 1
+}
+
+func (w *world) server(id raft.ID) *server { return w.servers[id-1] }
+
+// start begins a life.
+func (s *server) start() {
+	w := s.w
+	rec, err := s.disk.Recover()
+	if err != nil {
+		w.fail("disk", "recover n%d: %v", s.id, err)
+		return
+	}
+	s.life++
+	r := w.dice.roll(diceClock, uint64(s.id)<<16|uint64(s.life))
+	s.clock = clock{start: r.between(time.Second, time.Hour), ppm: int64(r.upTo(2*w.plan.Knobs.DriftPpm+1) - w.plan.Knobs.DriftPpm)}
+	cfg := replica.Config{
+		Raft: raft.Config{
+			ID: s.id, Voters: w.plan.voters(), Chain: w.chain, MaxAppendBytes: w.plan.Knobs.MaxAppend,
+			Seed: w.dice.draw(diceLife, uint64(s.id), uint64(s.life)),
+		},
+		Epoch: 1, KeepEntries: w.plan.Knobs.KeepEntries,
+	}
+	if s.machine, err = replica.New(cfg, rec, s.clock.local(w.now)); err != nil {
+		w.fail("recovery", "n%d does not come back: %v", s.id, err)
+		return
+	}
+	s.up, s.paused, s.leaving, s.inbox, s.conns = true, false, false, nil, nil
+	s.passwords = map[call]passwords{}
+	s.tickAt = 0
+	s.take(replica.Tick{})
+}
+
+// crash ends a life: memory is gone, the save in flight is whole or not there, connections break.
+func (s *server) crash() {
+	if !s.up {
+		return
+	}
+	w := s.w
+	s.up = false
+	there := w.dice.draw(diceDisk, uint64(s.id)<<16|uint64(s.life), 0)&1 == 0
+	if err := s.disk.crash(there); err != nil {
+		w.fail("disk", "n%d: %v", s.id, err)
+	}
+	w.checks.endedLife(s)
+	for _, c := range s.conns {
+		c.breakOff()
+	}
+	s.machine, s.conns, s.inbox = nil, nil, nil
+	for _, p := range w.servers {
+		if p != s && p.up && w.open(s.id, p.id) {
+			peer, life := p, p.life
+			d := w.dice.roll(diceShell, uint64(s.id)<<8|uint64(p.id)).between(time.Millisecond, 5*time.Millisecond)
+			w.after(d, "peer-down", uint64(p.id), func() {
+				if peer.up && peer.life == life {
+					peer.take(replica.PeerDown{Peer: s.id})
+				}
+			})
+		}
+	}
+}
+
+// take steps the machine and does what it asks for.
+func (s *server) take(in replica.Input) {
+	if s.paused {
+		s.inbox = append(s.inbox, in)
+		return
+	}
+	w := s.w
+	s.out.Reset()
+	s.machine.Step(s.clock.local(w.now), in, &s.out)
+	w.trace.step(s, in)
+	s.tell(in)
+	if s.out.Fatal != "" {
+		w.fail("halt", "n%d stops itself, with nothing wrong: %s", s.id, s.out.Fatal)
+		return
+	}
+	w.checks.stepped(s)
+	s.perform()
+	if s.leaving && s.out.Idle && w.failure == nil {
+		w.kill(s, s.away)
+		return
+	}
+	if w.failure == nil {
+		s.schedule()
+	}
+}
+
+// tell writes what a step was about to the log.
+func (s *server) tell(in replica.Input) {
+	if s.w.log == nil {
+		return
+	}
+	who := fmt.Sprintf("n%d", s.id)
+	switch in := in.(type) {
+	case replica.Peer:
+		if in.Message.Raft != nil {
+			s.w.say(who, "<- %v", in.Message.Raft)
+		}
+	case replica.Calls:
+		for _, c := range in.List {
+			s.w.say(who, "call %x of %x: number %d through %d %T%v %T%v", c.ID, c.Device[:3], c.DSeq, c.Through, c.Command, c.Command, c.Query, c.Query)
+		}
+	case replica.Attach:
+		s.w.say(who, "attach %d of %x after %d", in.Sub, in.Device[:3], in.After)
+	case replica.Stored:
+		s.w.say(who, "stored %d", in.Saved.Seq)
+	}
+	st := s.machine.Status()
+	if o := &s.out; o.Save != nil {
+		s.w.say(who, "save %d: hard %v, cut %d, append %d, applied %d, compact %d, install %t", o.Save.Seq, o.Save.Hard,
+			o.Save.CutFrom, len(o.Save.Append), o.Save.Applied, o.Save.Compact, o.Save.Install != nil)
+	}
+	for _, r := range s.out.Replies {
+		s.w.say(who, "reply %x: class %d %s pos %d leader %d replayed %t", r.ID, r.Class, r.Code, r.Pos.Index, r.Leader, r.Replayed)
+	}
+	for _, p := range s.out.Pushes {
+		s.w.say(who, "push to %d: %v", p.Conn, p.Event)
+	}
+	for _, e := range s.out.Closings {
+		s.w.say(who, "close %d of conn %d: %s", e.Sub, e.Conn, closings[e.Why])
+	}
+	for _, n := range s.out.Notes {
+		s.w.say(who, "note %d %s n%d term %d index %d; commit %d applied %d", n.Kind, n.Name, n.Peer, n.Term, n.Index, st.Raft.Commit, st.Applied)
+	}
+}
+
+func (s *server) resume() {
+	s.paused = false
+	inbox := s.inbox
+	s.inbox = nil
+	s.take(replica.Tick{})
+	for _, in := range inbox {
+		if s.up && s.w.failure == nil {
+			s.take(in)
+		}
+	}
+}
+
+func (s *server) schedule() {
+	d := s.machine.Deadline()
+	if d == s.tickAt {
+		return
+	}
+	s.tickAt = d
+	s.ticks++
+	life, gen := s.life, s.ticks
+	s.w.after(s.clock.when(d, s.w.now), "tick", uint64(s.id), func() {
+		if s.up && s.life == life && s.ticks == gen {
+			s.tickAt = 0
+			s.take(replica.Tick{})
+		}
+	})
+}
+
+// later makes something happen to this life of the server.
+func (s *server) later(d time.Duration, name string, do func()) {
+	life := s.life
+	s.w.after(d, name, uint64(s.id), func() {
+		if s.up && s.life == life {
+			do()
+		}
+	})
+}
+
+// perform carries out an Output, as every shell must.
+func (s *server) perform() {
+	w, out := s.w, &s.out
+	for i := range out.Sends {
+		w.send(&out.Sends[i])
+	}
+	if out.Save != nil {
+		s.save(out.Save)
+	}
+	for _, f := range out.Fetches {
+		s.later(s.shellDelay(), "fetch", func() { s.fetch(f) })
+	}
+	for _, id := range out.Exports {
+		s.later(s.shellDelay(), "export", func() { s.export(id) })
+	}
+	s.secrets(out)
+	s.toClients(out)
+}
+
+func (s *server) shellDelay() time.Duration {
+	s.shell++
+	return s.w.dice.roll(diceShell, uint64(s.id)<<48|s.shell).between(10*time.Microsecond, 3*time.Millisecond)
+}
+
+func (s *server) save(save *replica.Save) {
+	w := s.w
+	if err := s.disk.begin(save); err != nil {
+		w.fail("disk", "n%d: %v", s.id, err)
+		return
+	}
+	s.saves++
+	w.stats.Saves++
+	r := w.dice.roll(diceDisk, uint64(s.id)<<48|s.saves)
+	d := r.between(w.plan.Knobs.SaveMin, w.plan.Knobs.SaveMax)
+	if s.slow > 0 {
+		d += r.between(50*time.Millisecond, 700*time.Millisecond)
+	}
+	s.later(d, "saved", func() {
+		saved, err := s.disk.finish()
+		if err != nil {
+			w.fail("disk", "n%d: %v", s.id, err)
+			return
+		}
+		w.checks.saved(s, saved)
+		// The crash that hits between the disk's word and the machine's ear is a case of its own.
+		s.later(r.between(0, 200*time.Microsecond), "stored", func() { s.take(replica.Stored{Saved: saved}) })
+	})
+}
+
+func (s *server) fetch(f replica.Fetch) {
+	rows, err := s.disk.Rows(f.Ranges)
+	if err != nil {
+		s.w.fail("disk", "n%d: %v", s.id, err)
+		return
+	}
+	s.later(s.shellDelay(), "fetched", func() { s.take(replica.Fetched{ID: f.ID, Rows: rows}) })
+}
+
+func (s *server) export(id uint64) {
+	snap, err := s.disk.Export()
+	if err != nil {
+		s.w.fail("disk", "n%d: %v", s.id, err)
+		return
+	}
+	s.w.stats.Snapshots++
+	s.later(s.shellDelay(), "exported", func() { s.take(replica.Exported{ID: id, Snapshot: snap}) })
+}
+
+// secrets does what the password pool of a real shell does, with a hash that is no hash: salted, so
+// that two of one password differ, and cheap.
+func (s *server) secrets(out *replica.Output) {
+	for _, v := range out.Verifies {
+		p := s.passwords[call{v.Conn, v.Call}]
+		ok := v.Hash != "" && verify(v.Hash, p.old)
+		s.later(s.shellDelay(), "verified", func() { s.take(replica.Verified{ID: v.ID, OK: ok}) })
+	}
+	for _, h := range out.Hashes {
+		p := s.passwords[call{h.Conn, h.Call}]
+		s.shell++
+		hash := fmt.Sprintf("%x$%s", s.w.dice.draw(diceShell, uint64(s.id)<<56, s.shell), p.new)
+		s.later(s.shellDelay(), "hashed", func() { s.take(replica.Hashed{ID: h.ID, Hash: hash}) })
+	}
+	for _, f := range out.Forget {
+		delete(s.passwords, call{f.Conn, f.Call})
+	}
+}
+
+func verify(hash, password string) bool {
+	for i := range hash {
+		if hash[i] == '$' {
+			return hash[i+1:] == password
+		}
+	}
+	return false
+}
+
+// settings are those of the cluster's birth.
+func (p *Plan) settings() chat.Settings {
+	set := chat.DefaultSettings()
+	set.OpenAuth, set.MultiLogin, set.SendPerSec = !p.Password, p.Multi, 0
+	set.MaxQueue, set.LeaseNs = p.Knobs.MaxQueue, int64(p.Knobs.Lease)
+	return set
+}

@@ -1,0 +1,104 @@
+package sim
+
+import (
+	"bufio"
+	"flag"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+var (
+	seedFlag  = flag.String("seed", "", "run one seed: a number, or any text")
+	seedsFlag = flag.String("seeds", "", "run a range of seeds: A-B")
+	twinFlag  = flag.Bool("twin", false, "run every seed twice and compare")
+	logFlag   = flag.String("log", "", "with -seed: write all that happens to this file")
+	fileFlag  = flag.String("history", "", "with -seed: write the recorded history to this file")
+)
+
+// TestSeeds runs worlds from seeds: the one of -seed, those of -seeds, or else a fixed set.
+func TestSeeds(t *testing.T) {
+	from, to := uint64(1), uint64(60)
+	switch {
+	case *seedFlag != "":
+		from = parseSeed(*seedFlag)
+		to = from
+	case *seedsFlag != "":
+		a, b, ok := strings.Cut(*seedsFlag, "-")
+		var errA, errB error
+		from, errA = strconv.ParseUint(a, 10, 64)
+		to, errB = strconv.ParseUint(b, 10, 64)
+		if !ok || errA != nil || errB != nil || to < from {
+			t.Fatalf("-seeds=%s is no range; want for example -seeds=1-200", *seedsFlag)
+		}
+	}
+	var all Stats
+	for seed := from; ; seed++ {
+		r := runSeed(t, seed)
+		all.Virtual += r.Stats.Virtual
+		all.Events += r.Stats.Events
+		all.Acknowledged += r.Stats.Acknowledged
+		if from == to || testing.Verbose() {
+			t.Log(r.String())
+		}
+		report(t, seed, &r)
+		if *twinFlag {
+			if again := Run(Generate(seed)); again.Trace != r.Trace {
+				t.Errorf("seed %d ran twice: trace %016x, then %016x", seed, r.Trace, again.Trace)
+			}
+		}
+		if seed == to {
+			break
+		}
+	}
+	t.Logf("%d seeds: %v virtual, %d events, %d commands acknowledged", to-from+1, all.Virtual, all.Events, all.Acknowledged)
+}
+
+func runSeed(t *testing.T, seed uint64) Result {
+	t.Helper()
+	if *logFlag == "" {
+		return Run(Generate(seed))
+	}
+	f, err := os.Create(*logFlag)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	w := bufio.NewWriter(f)
+	defer w.Flush()
+	return RunLogged(Generate(seed), w)
+}
+
+func report(t *testing.T, seed uint64, r *Result) {
+	t.Helper()
+	if *fileFlag != "" {
+		writeHistory(t, *fileFlag, r)
+	}
+	if r.Failure == nil {
+		return
+	}
+	t.Errorf("FAIL %v\nrepro  go test ./sim -run TestSeeds -count=1 -v -seed=%d\n%s", r.Failure, seed, r)
+}
+
+func parseSeed(s string) uint64 {
+	if n, err := strconv.ParseUint(s, 10, 64); err == nil {
+		return n
+	}
+	return hashText(s)
+}
+
+func writeHistory(t *testing.T, name string, r *Result) {
+	t.Helper()
+	f, err := os.Create(name)
+	if err == nil {
+		err = r.History.Write(f)
+	}
+	if err == nil {
+		err = f.Close()
+	}
+	if err != nil {
+		t.Fatal(fmt.Errorf("write history: %w", err))
+	}
+}

@@ -1,0 +1,135 @@
+package sim
+
+import (
+	"time"
+
+	"parley/core/replica"
+)
+
+// The fault model of a client's connection: a stream. What is sent arrives in order, or the stream
+// breaks: then what was in flight is lost, and the two ends learn of it at different times. A client
+// may reach a server that its peers cannot.
+
+// streams numbers the connections of a world.
+type streams struct{ last replica.Conn }
+
+type stream struct {
+	w      *world
+	id     replica.Conn
+	server *server
+	life   int // of the server
+	client *client
+	age    int // life of the client
+	place  int // of the server, as the client counts
+	roll   *roll
+	broken bool
+	up     time.Duration // nothing sent to the server arrives before
+	down   time.Duration
+}
+
+func (w *world) dial(c *client, place int) *stream {
+	w.streams.last++
+	s := w.servers[place]
+	return &stream{w: w, id: w.streams.last, server: s, life: s.life, client: c, age: c.life, place: place,
+		roll: w.dice.roll(diceStream, uint64(w.streams.last))}
+}
+
+// toServer delivers something to the server, or breaks the stream.
+func (t *stream) toServer(make func() replica.Input) {
+	w := t.w
+	t.up = max(t.up+1, w.now+w.delay(t.roll))
+	w.after(t.up-w.now, "request", uint64(t.server.id), func() {
+		s := t.server
+		switch {
+		case t.broken:
+		case !s.up || s.life != t.life:
+			t.breakOff()
+		default:
+			t.join()
+			s.take(make())
+		}
+	})
+}
+
+// join makes the server aware of the connection.
+func (t *stream) join() {
+	for _, c := range t.server.conns {
+		if c == t {
+			return
+		}
+	}
+	t.server.conns = append(t.server.conns, t)
+}
+
+// toClient delivers something to the client.
+func (t *stream) toClient(do func(c *client)) {
+	w := t.w
+	t.down = max(t.down+1, w.now+w.delay(t.roll))
+	w.after(t.down-w.now, "reply", uint64(t.client.n), func() {
+		if !t.broken && t.client.up && t.client.life == t.age {
+			do(t.client)
+		}
+	})
+}
+
+// breakOff resets the stream.
+func (t *stream) breakOff() {
+	if t.broken {
+		return
+	}
+	t.broken = true
+	w := t.w
+	w.after(t.roll.between(0, 3*time.Millisecond), "reset", uint64(t.client.n), func() {
+		if t.client.up && t.client.life == t.age {
+			t.client.lost(t)
+		}
+	})
+	w.after(t.roll.between(0, 30*time.Millisecond), "hangup", uint64(t.server.id), func() {
+		if s := t.server; s.up && s.life == t.life {
+			s.leave(t)
+			s.take(replica.Hangup{Conn: t.id})
+		}
+	})
+}
+
+func (s *server) leave(t *stream) {
+	for i, c := range s.conns {
+		if c == t {
+			s.conns = append(s.conns[:i:i], s.conns[i+1:]...)
+			return
+		}
+	}
+}
+
+func (s *server) conn(id replica.Conn) *stream {
+	for _, c := range s.conns {
+		if c.id == id {
+			return c
+		}
+	}
+	return nil
+}
+
+// toClients sends what an Output holds for clients, in the order that input.go demands.
+func (s *server) toClients(out *replica.Output) {
+	for _, a := range out.Attached {
+		if t := s.conn(a.Conn); t != nil {
+			t.toClient(func(c *client) { c.attached(t, a) })
+		}
+	}
+	for _, p := range out.Pushes {
+		if t := s.conn(p.Conn); t != nil {
+			t.toClient(func(c *client) { c.pushed(t, p) })
+		}
+	}
+	for _, r := range out.Replies {
+		if t := s.conn(r.Conn); t != nil {
+			t.toClient(func(c *client) { c.answered(t, r) })
+		}
+	}
+	for _, e := range out.Closings {
+		if t := s.conn(e.Conn); t != nil {
+			t.toClient(func(c *client) { c.closed(t, e) })
+		}
+	}
+}

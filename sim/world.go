@@ -1,0 +1,137 @@
+package sim
+
+import (
+	"io"
+	"time"
+
+	"parley/core/raft"
+)
+
+// world is everything there is in one run, moved by one queue of events. Nothing in it is shared
+// with another world, and nothing happens but by an event.
+type world struct {
+	plan  Plan
+	dice  Dice
+	now   time.Duration
+	queue queue
+	chain raft.Chain
+
+	servers []*server
+	clients []*client
+	links   links
+	streams streams
+
+	history recorder
+	checks  checks
+	stats   Stats
+	trace   trace
+
+	healed  bool
+	log     io.Writer
+	failure *Failure
+}
+
+// event is one thing that will happen, if its time comes and nobody has cancelled it.
+type event struct {
+	at    time.Duration
+	tie   uint64 // events of one instant come in the order of a seeded hash …
+	birth uint64 // … and then of their making
+	do    func()
+	name  string // for the trace
+	who   uint64
+}
+
+// queue is a heap of events, earliest first.
+type queue struct {
+	heap   []event
+	births uint64
+}
+
+func (e *event) before(f *event) bool {
+	switch {
+	case e.at != f.at:
+		return e.at < f.at
+	case e.tie != f.tie:
+		return e.tie < f.tie
+	}
+	return e.birth < f.birth
+}
+
+func (q *queue) push(e event) {
+	q.births++
+	e.birth = q.births
+	q.heap = append(q.heap, e)
+	i := len(q.heap) - 1
+	for i > 0 && q.heap[i].before(&q.heap[(i-1)/2]) {
+		q.heap[i], q.heap[(i-1)/2] = q.heap[(i-1)/2], q.heap[i]
+		i = (i - 1) / 2
+	}
+}
+
+func (q *queue) pop() event {
+	top, last := q.heap[0], len(q.heap)-1
+	q.heap[0] = q.heap[last]
+	q.heap[last] = event{}
+	q.heap = q.heap[:last]
+	for i := 0; ; {
+		l, r, least := 2*i+1, 2*i+2, i
+		if l < last && q.heap[l].before(&q.heap[least]) {
+			least = l
+		}
+		if r < last && q.heap[r].before(&q.heap[least]) {
+			least = r
+		}
+		if least == i {
+			return top
+		}
+		q.heap[i], q.heap[least] = q.heap[least], q.heap[i]
+		i = least
+	}
+}
+
+// after makes something happen in the future, to whom and called what, for the trace.
+func (w *world) after(d time.Duration, name string, who uint64, do func()) {
+	w.queue.push(event{at: w.now + d, tie: w.dice.draw(diceTie, who, w.queue.births), name: name, who: who, do: do})
+}
+
+// run lets the world go on until the time, the end of all events, or a failure.
+func (w *world) run(until time.Duration) {
+	for len(w.queue.heap) > 0 && w.queue.heap[0].at <= until && w.failure == nil {
+		w.step()
+	}
+	if w.failure == nil {
+		w.now = max(w.now, until)
+	}
+}
+
+// runUntil lets the world go on until something is so, and says whether it came to be within the
+// time. It looks after every event.
+func (w *world) runUntil(limit time.Duration, done func() bool) bool {
+	until := w.now + limit
+	for w.failure == nil {
+		if done() {
+			return true
+		}
+		if len(w.queue.heap) == 0 || w.queue.heap[0].at > until {
+			return false
+		}
+		w.step()
+	}
+	return false
+}
+
+// maxEvents ends a run that does not end by itself: a verdict never depends on how fast the machine
+// was.
+const maxEvents = 3_000_000
+
+func (w *world) step() {
+	e := w.queue.pop()
+	w.now = e.at
+	w.stats.Events++
+	if w.stats.Events > maxEvents {
+		w.fail("budget", "no end after %d events at %v", maxEvents, w.now)
+		return
+	}
+	w.trace.event(w.now, e.name, e.who)
+	e.do()
+}
