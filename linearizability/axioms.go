@@ -124,7 +124,7 @@ func (ev *evidence) noHole(r *Report) {
 			}
 		}
 		if top, filled := ev.top[conv], ev.filled[conv]; filled+room < top {
-			illegal(r, RuleHole, 0, nil, "%v exists, but only %d below it can", place{conv, top}, filled+room)
+			illegal(r, RuleHole, 0, nil, "%v exists, but the conversation can have no more than %d", place{conv, top}, filled+room)
 		}
 	}
 }

@@ -18,9 +18,10 @@ type spec struct {
 	deviceNo map[string]int32
 	signups  []*step // by account
 
-	owner  map[uint64]int32   // uid → account, where a signup's answer says so
-	unsure []int32            // accounts whose signup is unknown, and so, at first, their uid
-	pairs  map[[2]int32]int32 // two accounts → conversation, numbered as they come up
+	owner     map[uint64]int32   // uid → account, where a signup's answer says so
+	sharedUID bool               // two signups were answered with one uid
+	unsure    []int32            // accounts whose signup is unknown, and so, at first, their uid
+	pairs     map[[2]int32]int32 // two accounts → conversation, numbered as they come up
 
 	// imprecise is set when two accounts of unknown signups could have had the same uid and one
 	// was picked: what follows is a guess, and no verdict may rest on it.
@@ -56,6 +57,9 @@ func compile(rules Rules, ops []*operation) (*spec, []step) {
 			st.key, st.account = keyNo[fold(o.Name)], int32(len(sp.signups))
 			sp.signups = append(sp.signups, st)
 			if o.ok() {
+				if _, taken := sp.owner[o.ans.UID]; taken {
+					sp.sharedUID = true
+				}
 				sp.owner[o.ans.UID] = st.account
 			} else if o.unknown() {
 				sp.unsure = append(sp.unsure, st.account)

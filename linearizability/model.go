@@ -1,6 +1,9 @@
 package linearizability
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // An outcome is what the specification answers to a command.
 type outcome struct {
@@ -112,6 +115,9 @@ func (sp *spec) signup(s *state, st *step) outcome {
 	uid := st.at
 	if st.ok() {
 		uid = st.ans.UID
+		if sp.sharedUID && slices.ContainsFunc(s.accounts, func(a account) bool { return a.uid == uid }) {
+			return outcome{code: "a uid of its own"}
+		}
 	}
 	s.setAccount(st.account, account{life: alive, uid: uid, epoch: 1, lease: st.dev})
 	s.setName(st.key, st.account)

@@ -133,7 +133,8 @@ func (w *world) call(c *worldClient) {
 func (w *world) choose(c *worldClient, e *Event) {
 	if !c.open {
 		e.Name = c.name
-		if e.Op = OpSignup; w.rng.IntN(2) == 0 {
+		e.Op = OpSignup
+		if _, there := w.server.names[w.server.key(c.name)]; there == (w.rng.IntN(5) > 0) {
 			e.Op, e.Takeover = OpLogin, w.rng.IntN(2) == 0
 		}
 		return
