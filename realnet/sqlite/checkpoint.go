@@ -1,0 +1,117 @@
+package sqlite
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"parley/core/replica"
+)
+
+const (
+	walLimit = 4 << 20      // above this the WAL is checkpointed
+	walHigh  = 4 * walLimit // above this readers are held up to let it be emptied
+	walStep  = walLimit / 4 // after a checkpoint that could not empty it, this much is written first
+	perEntry = 64           // bytes of an entry or effect besides its data, roughly
+)
+
+// checkpointIfDue starts a checkpoint beside the machine's work if the WAL has become large. The
+// next Save waits for it, and has its error.
+func (s *Store) checkpointIfDue(v replica.Save) {
+	if s.written += sizeOf(v); s.written < walStep {
+		return
+	}
+	size, err := walSize(s.path)
+	if err == nil && size < walLimit {
+		return
+	}
+	s.written = 0
+	s.checkpoint = make(chan error, 1)
+	go func() {
+		if err == nil {
+			err = s.checkpointBeside(size > walHigh)
+		}
+		s.checkpoint <- err
+	}()
+}
+
+// settle waits for the checkpoint that is under way.
+func (s *Store) settle() error {
+	if s.checkpoint == nil {
+		return nil
+	}
+	err := <-s.checkpoint
+	s.checkpoint = nil
+	if err != nil {
+		return s.poison(fmt.Errorf("checkpoint: %w", err))
+	}
+	return nil
+}
+
+// checkpointBeside empties the WAL if nobody reads, and else copies what it can. TRUNCATE beside a
+// reader would wait for it, and then have done nothing.
+func (s *Store) checkpointBeside(urgent bool) error {
+	var err error
+	emptied := s.gate.quiet(urgent, func() { _, err = s.w.checkpoint("TRUNCATE") })
+	if !emptied {
+		_, err = s.w.checkpoint("PASSIVE")
+	}
+	return err
+}
+
+// checkpoint copies the WAL into the database. Busy says that a reader, perhaps in another process,
+// kept it from finishing.
+func (c *conn) checkpoint(mode string) (busy bool, err error) {
+	values, err := c.one("PRAGMA wal_checkpoint(" + mode + ")")
+	if err != nil {
+		return false, fmt.Errorf("wal_checkpoint(%s): %w", mode, err)
+	}
+	if len(values) != 3 {
+		return false, fmt.Errorf("wal_checkpoint(%s): answer of %d columns", mode, len(values))
+	}
+	n, ok := values[0].(int64)
+	if log, _ := values[1].(int64); !ok || log < 0 {
+		return false, fmt.Errorf("wal_checkpoint(%s): answer %v", mode, values)
+	}
+	return n != 0, nil
+}
+
+// empty demands that the WAL is copied whole and cut to nothing.
+func (c *conn) empty() error {
+	busy, err := c.checkpoint("TRUNCATE")
+	if err == nil && busy {
+		err = errors.New("the WAL cannot be emptied: another process reads this database")
+	}
+	return err
+}
+
+// walSize is the length of the WAL of the database at path; there may be none.
+func walSize(path string) (int64, error) {
+	info, err := os.Stat(path + "-wal")
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), nil
+}
+
+// sizeOf is roughly what v writes.
+func sizeOf(v replica.Save) int {
+	n := 4096 // the head's page
+	for i := range v.Append {
+		n += perEntry + len(v.Append[i].Data)
+	}
+	for _, e := range v.Effects {
+		n += perEntry
+		for _, value := range e.Row.Values {
+			n += len(value.Str)
+		}
+	}
+	if v.Install != nil {
+		n += len(v.Install.Data)
+	}
+	return n
+}

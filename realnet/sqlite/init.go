@@ -1,0 +1,113 @@
+package sqlite
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"parley/core/raft"
+	"parley/core/row"
+)
+
+// Init makes a store in dir, which must be empty or not exist. It is built beside and renamed when
+// it is whole and synced, so that half a store is never in its place.
+func Init(dir string, id Identity, genesis []row.Row, tables []*row.Table) error {
+	err := initialise(dir, id, genesis, tables)
+	if err != nil {
+		return fmt.Errorf("make store %q: %w", dir, err)
+	}
+	return nil
+}
+
+func initialise(dir string, id Identity, genesis []row.Row, tables []*row.Table) (err error) {
+	if err := errors.Join(id.complete(), checkCatalogue(tables)); err != nil {
+		return err
+	}
+	dir, err = filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	parent := filepath.Dir(dir)
+	if err := errors.Join(checkFree(dir), os.MkdirAll(parent, 0o700)); err != nil {
+		return err
+	}
+	half, err := os.MkdirTemp(parent, filepath.Base(dir)+halfSuffix+"*")
+	if err != nil {
+		return err
+	}
+	if err := build(half, id, genesis, tables); err != nil {
+		return errors.Join(err, os.RemoveAll(half))
+	}
+	if err := os.Remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return &Refused{Reason: NotEmpty, Text: fmt.Sprintf("%q cannot be replaced", dir), Err: errors.Join(err, os.RemoveAll(half)),
+			Hint: "if it is a mount point, use a directory inside it"}
+	}
+	if err := os.Rename(half, dir); err != nil {
+		return errors.Join(err, os.RemoveAll(half))
+	}
+	return syncPath(parent)
+}
+
+// checkFree refuses a directory with anything in it.
+func checkFree(dir string) error {
+	names, err := os.ReadDir(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case len(names) > 0:
+		return &Refused{Reason: NotEmpty, Text: fmt.Sprintf("%q is not empty: it has %q in it", dir, names[0].Name()),
+			Hint: "choose another directory; nothing was changed"}
+	}
+	return nil
+}
+
+// build makes all files of a store in dir and syncs them.
+func build(dir string, id Identity, genesis []row.Row, tables []*row.Table) error {
+	path := filepath.Join(dir, databaseName)
+	c, err := connect(path, makerQuery)
+	if err != nil {
+		return err
+	}
+	err = c.fill(id, genesis, tables)
+	if err == nil {
+		err = c.empty()
+	}
+	if err := errors.Join(err, c.close()); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, lockName), nil, 0o600); err != nil {
+		return err
+	}
+	return errors.Join(syncPath(path), syncPath(filepath.Join(dir, lockName)), syncPath(dir))
+}
+
+func (c *conn) fill(id Identity, genesis []row.Row, tables []*row.Table) error {
+	statements := []string{"BEGIN IMMEDIATE"}
+	for _, t := range append(localTables[:len(localTables):len(localTables)], tables...) {
+		statements = append(statements, schema(t)...)
+	}
+	statements = append(statements,
+		fmt.Sprintf("PRAGMA application_id = %d", applicationID), fmt.Sprintf("PRAGMA user_version = %d", userVersion))
+	for _, sql := range statements {
+		if err := c.exec(sql); err != nil {
+			return err
+		}
+	}
+	born := raft.Mark{Chain: id.Chain}
+	h := head{compact: born, last: born}
+	var effects []row.Effect
+	for _, r := range genesis {
+		effects = append(effects, row.Effect{Op: row.Insert, Row: r})
+	}
+	if err := c.apply(tables, effects, &h.digest); err != nil {
+		return err
+	}
+	if err := errors.Join(c.insert(id.row(0)), c.insert(h.row())); err != nil {
+		return err
+	}
+	return c.exec("COMMIT")
+}

@@ -1,0 +1,119 @@
+package sqlite
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync/atomic"
+
+	"parley/core/raft"
+	"parley/core/replica"
+	"parley/core/row"
+)
+
+// Store is an open directory. It implements replica.Store.
+type Store struct {
+	dir    string
+	path   string // of the database
+	tables []*row.Table
+	lock   *os.File
+	id     Identity
+	boot   uint64
+
+	// The writer, and what it knows: they belong to the caller of Save, and between two Saves to the
+	// checkpoint that is under way.
+	w          *conn
+	head       head
+	recovered  bool
+	written    int        // bytes since the WAL was looked at
+	checkpoint chan error // not nil: one is under way, and says here how it went
+
+	gate    gate
+	readers chan *conn // those that are free
+
+	broken atomic.Pointer[error] // why nothing works any more
+}
+
+var _ replica.Store = (*Store)(nil)
+
+// Identity is what this store is for ever.
+func (s *Store) Identity() Identity { return s.id }
+
+// poison notes the first error, after which nothing works, and returns err.
+func (s *Store) poison(err error) error {
+	s.broken.CompareAndSwap(nil, &err)
+	return err
+}
+
+func (s *Store) usable() error {
+	if err := s.broken.Load(); err != nil {
+		return fmt.Errorf("store %s is of no more use: %w", s.dir, *err)
+	}
+	return nil
+}
+
+func (s *Store) ready() error {
+	if !s.recovered {
+		return fmt.Errorf("store %s: Recover comes first", s.dir)
+	}
+	return s.usable()
+}
+
+// Recover implements replica.Store. What it returns is on the disk: Open has emptied the WAL.
+func (s *Store) Recover() (replica.Recovered, error) {
+	if err := s.usable(); err != nil {
+		return replica.Recovered{}, err
+	}
+	h := &s.head
+	entries, err := s.w.readLog(h)
+	if err != nil {
+		return replica.Recovered{}, fmt.Errorf("recover %s: %w", s.dir, err)
+	}
+	hot, err := s.w.hot(s.tables)
+	if err != nil {
+		return replica.Recovered{}, fmt.Errorf("recover %s: %w", s.dir, err)
+	}
+	s.recovered = true
+	return replica.Recovered{
+		Raft: raft.Recovered{Hard: h.hard, Compact: h.compact, Entries: entries, Applied: h.applied},
+		Seq:  h.seq, Boot: s.boot, Hot: hot, Digest: h.digest,
+	}, nil
+}
+
+var errClosed = errors.New("it is closed")
+
+// Close implements replica.Store: it empties the WAL, unless the store is poisoned, and says if
+// anything went wrong since it was opened.
+func (s *Store) Close() error {
+	err := s.usable()
+	if settled := s.settle(); err == nil {
+		err = settled
+	}
+	s.poison(errClosed)
+	for range readers { // waits for those at work; later ones find no connection, and the reason
+		err = errors.Join(err, closeReader(<-s.readers))
+	}
+	for range readers {
+		s.readers <- nil
+	}
+	if err == nil {
+		err = s.w.empty()
+	}
+	return errors.Join(err, s.release())
+}
+
+func closeReader(c *conn) error {
+	if c == nil {
+		return nil
+	}
+	return c.close()
+}
+
+// release lets go of the database and the directory.
+func (s *Store) release() error {
+	var err error
+	if s.w != nil {
+		err = s.w.close()
+	}
+	return errors.Join(err, s.lock.Close())
+}
