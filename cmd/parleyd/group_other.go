@@ -1,0 +1,8 @@
+//go:build !unix
+
+package main
+
+import "syscall"
+
+// ownGroup keeps the terminal's Ctrl+C from a child, where that can be done.
+func ownGroup() *syscall.SysProcAttr { return nil }
