@@ -95,14 +95,10 @@ func (s *State) signup(at Stamp, dev DeviceID, c Signup, ev Evidence, out *Outco
 	out.Result = Result{UID: a.uid, Recreated: a.recreated}
 }
 
-// addAccount enters a into the indexes; uids only grow.
+// addAccount enters a new account into the indexes; uids only grow.
 func (s *State) addAccount(a *account) {
 	s.accounts = append(s.accounts, a)
 	s.byUID[a.uid] = a
-	if a.ended != 0 {
-		s.deleted[a.key] = a.endedDate
-		return
-	}
 	s.names[a.key] = a
 	i, _ := slices.BinarySearchFunc(s.byKey, a.key, compareKey)
 	s.byKey = slices.Insert(s.byKey, i, a)

@@ -132,7 +132,8 @@ func (s *State) mailboxRow(a *account) row.Row {
 	v := s.cut(len(mailboxTable.Columns))
 	v[0].Int, v[1].Int = int64(a.uid), int64(a.length)
 	v[2].Int, v[3].Int = int64(a.cursor), int64(a.floor)
-	var leases []byte
+	var one [24]byte // there is seldom more than one
+	leases := one[:0]
 	for _, d := range a.devices {
 		if d.lease.held {
 			leases = append(leases, d.id[:]...)
