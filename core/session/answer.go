@@ -236,7 +236,7 @@ func (c *Client) halt(code string, out *ClientOutput) {
 	out.Notes = append(out.Notes, ClientNote{Kind: Halted, Code: code, Kept: c.kept()})
 	for i := range c.numbers {
 		n := &c.numbers[i]
-		if n.settled || n.sent && (code == fenced || n.voidFrom != 0) {
+		if n.settled || n.sent && (code == fenced || n.Void || n.voidFrom != 0) {
 			continue
 		}
 		n.parked = n.parked || n.sent
