@@ -258,19 +258,20 @@ func (s *sender) shakeHands(stream peerStream) error {
 	}
 	hello := &wire.PeerHello{
 		Protocol: wire.Protocol, Cluster: srv.home.Cluster[:], From: uint64(srv.home.ID), To: uint64(s.peer.id),
-		Boot: srv.boot, Nonce: nonce(), Bulk: s.bulk,
+		Boot: srv.boot, Life: srv.life[:], Nonce: nonce(), Bulk: s.bulk,
 	}
-	hello.Proof = wire.Prove(srv.home.Secret, true, f.GetChallenge().GetNonce(), hello)
+	hello.Proof = wire.Prove(srv.home.Secret, f.GetChallenge().GetNonce(), hello, nil)
 	if err := stream.Send(&wire.PeerFrame{Hello: hello}); err != nil {
 		return err
 	}
 	if f, err = stream.Recv(); err != nil {
 		return err
 	}
-	if !hmac.Equal(f.GetWelcome().GetProof(), wire.Prove(srv.home.Secret, false, hello.Nonce, hello)) {
+	w := f.GetWelcome()
+	if w == nil || !hmac.Equal(w.GetProof(), wire.Prove(srv.home.Secret, hello.Nonce, hello, w)) {
 		return fmt.Errorf("%s at %s does not know the cluster's secret", NodeName(s.peer.id), s.peer.address)
 	}
-	return nil
+	return srv.witness.see(s.peer.id, w.GetBoot(), w.GetLife())
 }
 
 func nonce() []byte {
@@ -352,7 +353,8 @@ func (s *Server) acceptLink(stream grpc.BidiStreamingServer[wire.PeerFrame, wire
 		s.log.Warn("refused a peer", "from", originOf(stream.Context()), "why", err)
 		return nil, nil, status.Error(codes.FailedPrecondition, err.Error())
 	}
-	welcome := &wire.PeerWelcome{Boot: s.boot, Proof: wire.Prove(s.home.Secret, false, h.GetNonce(), h)}
+	welcome := &wire.PeerWelcome{Boot: s.boot, Life: s.life[:]}
+	welcome.Proof = wire.Prove(s.home.Secret, h.GetNonce(), h, welcome)
 	return p, h, stream.Send(&wire.PeerFrame{Welcome: welcome})
 }
 
@@ -375,8 +377,8 @@ func (s *Server) checkHello(h *wire.PeerHello, challenge []byte) (*peer, error) 
 	if p == nil {
 		return nil, fmt.Errorf("n%d is not another member of cluster %s: members are %s", h.GetFrom(), s.home.Name, s.home.memberList())
 	}
-	if !hmac.Equal(h.GetProof(), wire.Prove(s.home.Secret, true, challenge, h)) {
+	if !hmac.Equal(h.GetProof(), wire.Prove(s.home.Secret, challenge, h, nil)) {
 		return nil, fmt.Errorf("n%d does not know the secret of cluster %s: make its directory with this cluster's token", h.GetFrom(), s.home.Name)
 	}
-	return p, nil
+	return p, s.witness.see(p.id, h.GetBoot(), h.GetLife())
 }

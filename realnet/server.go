@@ -2,6 +2,7 @@ package realnet
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -59,6 +60,8 @@ type Server struct {
 	machine  *replica.Machine // the loop's
 	settings chat.Settings
 	boot     uint64
+	life     [16]byte // of this process
+	witness  *witness
 	started  time.Time // the origin of the monotonic time the machine is given
 
 	listener net.Listener
@@ -89,6 +92,9 @@ func OpenServer(cfg ServerConfig) (*Server, error) {
 			"listen on 127.0.0.1, or say --insecure", cfg.Listen)
 	}
 	s := newServer(cfg, h)
+	if s.witness, err = openWitness(cfg.Dir); err != nil {
+		return nil, err
+	}
 	if err := s.recover(); err != nil {
 		return nil, err
 	}
@@ -123,6 +129,7 @@ func newServer(cfg ServerConfig, h *Home) *Server {
 		inbox: make(chan happening, inboxSize), fatal: make(chan *FatalError, 1),
 		over: make(chan struct{}), ending: make(chan struct{}), peers: map[raft.ID]*peer{},
 	}
+	rand.Read(s.life[:]) // never fails
 	s.aborted, s.abort = context.WithCancel(context.Background())
 	for _, m := range h.Members {
 		if m.ID != h.ID {

@@ -14,10 +14,15 @@ import (
 	"parley/realnet/realnettest"
 )
 
+var disk = flag.Bool("disk", false, "use the real store also in tests that are not about disks")
+
 var t13 = flag.Int("t13", 2000, "cycles of TestT13AttachDetach")
 
 // memory gives a cluster stores in memory that survive a restart, for tests that are not about disks.
 func memory(o realnettest.Options) realnettest.Options {
+	if *disk {
+		return o
+	}
 	var mu sync.Mutex
 	sites := map[string]*storagetest.Memory{}
 	key := func(h *realnet.Home) string { return string(h.Cluster[:]) + realnet.NodeName(h.ID) }

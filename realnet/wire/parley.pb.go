@@ -448,6 +448,7 @@ type PeerHello struct {
 	Nonce         []byte                 `protobuf:"bytes,6,opt,name=nonce,proto3" json:"nonce,omitempty"` // 32 random bytes of the dialer's own
 	Proof         []byte                 `protobuf:"bytes,7,opt,name=proof,proto3" json:"proof,omitempty"` // HMAC-SHA256 under the cluster secret, see Prove
 	Bulk          bool                   `protobuf:"varint,8,opt,name=bulk,proto3" json:"bulk,omitempty"`
+	Life          []byte                 `protobuf:"bytes,9,opt,name=life,proto3" json:"life,omitempty"` // 16 bytes drawn when the dialer's process began
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -538,11 +539,19 @@ func (x *PeerHello) GetBulk() bool {
 	return false
 }
 
+func (x *PeerHello) GetLife() []byte {
+	if x != nil {
+		return x.Life
+	}
+	return nil
+}
+
 // PeerWelcome accepts the link and proves that the acceptor knows the secret too.
 type PeerWelcome struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Boot          uint64                 `protobuf:"varint,1,opt,name=boot,proto3" json:"boot,omitempty"`
 	Proof         []byte                 `protobuf:"bytes,2,opt,name=proof,proto3" json:"proof,omitempty"`
+	Life          []byte                 `protobuf:"bytes,3,opt,name=life,proto3" json:"life,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -587,6 +596,13 @@ func (x *PeerWelcome) GetBoot() uint64 {
 func (x *PeerWelcome) GetProof() []byte {
 	if x != nil {
 		return x.Proof
+	}
+	return nil
+}
+
+func (x *PeerWelcome) GetLife() []byte {
+	if x != nil {
+		return x.Life
 	}
 	return nil
 }
@@ -4171,7 +4187,7 @@ const file_parley_proto_rawDesc = "" +
 	"\awelcome\x18\x03 \x01(\v2\x16.parley.v1.PeerWelcomeR\awelcome\x122\n" +
 	"\bmessages\x18\x04 \x03(\v2\x16.parley.v1.PeerMessageR\bmessages\"%\n" +
 	"\rPeerChallenge\x12\x14\n" +
-	"\x05nonce\x18\x01 \x01(\fR\x05nonce\"\xb9\x01\n" +
+	"\x05nonce\x18\x01 \x01(\fR\x05nonce\"\xcd\x01\n" +
 	"\tPeerHello\x12\x1a\n" +
 	"\bprotocol\x18\x01 \x01(\rR\bprotocol\x12\x18\n" +
 	"\acluster\x18\x02 \x01(\fR\acluster\x12\x12\n" +
@@ -4180,10 +4196,12 @@ const file_parley_proto_rawDesc = "" +
 	"\x04boot\x18\x05 \x01(\x04R\x04boot\x12\x14\n" +
 	"\x05nonce\x18\x06 \x01(\fR\x05nonce\x12\x14\n" +
 	"\x05proof\x18\a \x01(\fR\x05proof\x12\x12\n" +
-	"\x04bulk\x18\b \x01(\bR\x04bulk\"7\n" +
+	"\x04bulk\x18\b \x01(\bR\x04bulk\x12\x12\n" +
+	"\x04life\x18\t \x01(\fR\x04life\"K\n" +
 	"\vPeerWelcome\x12\x12\n" +
 	"\x04boot\x18\x01 \x01(\x04R\x04boot\x12\x14\n" +
-	"\x05proof\x18\x02 \x01(\fR\x05proof\"\xf8\x01\n" +
+	"\x05proof\x18\x02 \x01(\fR\x05proof\x12\x12\n" +
+	"\x04life\x18\x03 \x01(\fR\x04life\"\xf8\x01\n" +
 	"\vPeerMessage\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\x04R\x04from\x12\x0e\n" +
 	"\x02to\x18\x02 \x01(\x04R\x02to\x12,\n" +

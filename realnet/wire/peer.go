@@ -12,14 +12,14 @@ import (
 )
 
 // Prove is the proof that a server knows the cluster's secret: an HMAC over what the link is and
-// the nonce of the other side. The acceptor proves itself the same way, with dialer false.
-func Prove(secret []byte, dialer bool, nonce []byte, h *PeerHello) []byte {
+// the nonce of the other side. w is the acceptor's answer, nil when the dialer proves itself.
+func Prove(secret, nonce []byte, h *PeerHello, w *PeerWelcome) []byte {
 	mac := hmac.New(sha256.New, secret)
-	fmt.Fprintf(mac, "parley link %d dialer=%t bulk=%t\n", h.GetProtocol(), dialer, h.GetBulk())
-	for _, n := range []uint64{h.GetFrom(), h.GetTo(), h.GetBoot()} {
+	fmt.Fprintf(mac, "parley link %d dialer=%t bulk=%t\n", h.GetProtocol(), w == nil, h.GetBulk())
+	for _, n := range []uint64{h.GetFrom(), h.GetTo(), h.GetBoot(), w.GetBoot()} {
 		_ = binary.Write(mac, binary.BigEndian, n) // a hash takes everything
 	}
-	for _, b := range [][]byte{h.GetCluster(), nonce} {
+	for _, b := range [][]byte{h.GetCluster(), h.GetLife(), w.GetLife(), nonce} {
 		_ = binary.Write(mac, binary.BigEndian, uint64(len(b)))
 		mac.Write(b)
 	}

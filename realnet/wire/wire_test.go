@@ -236,23 +236,34 @@ func same[T any](t *testing.T, err error, want, got T) {
 
 // A proof is worth nothing for another link, another nonce, another secret or the other side.
 func TestProofIsBound(t *testing.T) {
-	hello := func() *PeerHello { return &PeerHello{Protocol: 1, Cluster: hash[:16], From: 1, To: 2, Boot: 3} }
-	base := Prove([]byte("s"), true, []byte("n"), hello())
+	hello := func(change func(*PeerHello)) *PeerHello {
+		h := &PeerHello{Protocol: 1, Cluster: hash[:16], From: 1, To: 2, Boot: 3, Life: hash[:16]}
+		change(h)
+		return h
+	}
+	same := func(*PeerHello) {}
+	s, n := []byte("s"), []byte("n")
+	base := Prove(s, n, hello(same), nil)
 	seen := map[string]string{string(base): "base"}
 	for name, proof := range map[string][]byte{
-		"secret": Prove([]byte("t"), true, []byte("n"), hello()),
-		"side":   Prove([]byte("s"), false, []byte("n"), hello()),
-		"nonce":  Prove([]byte("s"), true, []byte("m"), hello()),
-		"from":   Prove([]byte("s"), true, []byte("n"), &PeerHello{Protocol: 1, Cluster: hash[:16], From: 3, To: 2, Boot: 3}),
-		"to":     Prove([]byte("s"), true, []byte("n"), &PeerHello{Protocol: 1, Cluster: hash[:16], From: 1, To: 3, Boot: 3}),
-		"bulk":   Prove([]byte("s"), true, []byte("n"), &PeerHello{Protocol: 1, Cluster: hash[:16], From: 1, To: 2, Boot: 3, Bulk: true}),
+		"secret":  Prove([]byte("t"), n, hello(same), nil),
+		"nonce":   Prove(s, []byte("m"), hello(same), nil),
+		"side":    Prove(s, n, hello(same), &PeerWelcome{}),
+		"welcome": Prove(s, n, hello(same), &PeerWelcome{Boot: 1}),
+		"life":    Prove(s, n, hello(same), &PeerWelcome{Life: hash[:16]}),
+		"from":    Prove(s, n, hello(func(h *PeerHello) { h.From = 3 }), nil),
+		"to":      Prove(s, n, hello(func(h *PeerHello) { h.To = 3 }), nil),
+		"boot":    Prove(s, n, hello(func(h *PeerHello) { h.Boot = 4 }), nil),
+		"bulk":    Prove(s, n, hello(func(h *PeerHello) { h.Bulk = true }), nil),
+		"my life": Prove(s, n, hello(func(h *PeerHello) { h.Life = nil }), nil),
+		"cluster": Prove(s, n, hello(func(h *PeerHello) { h.Cluster = nil }), nil),
 	} {
 		if other, dup := seen[string(proof)]; dup {
 			t.Errorf("%s and %s have one proof", name, other)
 		}
 		seen[string(proof)] = name
 	}
-	if string(base) != string(Prove([]byte("s"), true, []byte("n"), hello())) {
+	if string(base) != string(Prove(s, n, hello(same), nil)) {
 		t.Error("a proof cannot be repeated")
 	}
 }
