@@ -218,7 +218,7 @@ type PendingLine struct {
 	Command chat.Command // nil: not one that this version knows
 }
 
-// Pending lists the outbox, by number.
+// Pending lists the outbox, by number; of a closed client, what stays in it.
 func (c *Client) Pending() []PendingLine { return inspect(c, (*Client).pending) }
 
 // Stopped tells whether and why no commands are sent: E_FENCED, E_NO_SESSION; empty: they are. A
@@ -233,15 +233,11 @@ func (c *Client) Pos() replica.Pos { return inspect(c, func(c *Client) replica.P
 // Resume sends what was held back: by Hold, or since the device was fenced.
 func (c *Client) Resume() { c.owner.post(c, stepped{session.Resume{}}) }
 
-// inspect runs look on the owner; of a closed client it gives the zero value.
-func inspect[T any](c *Client, look func(*Client) T) (v T) {
+// inspect runs look on the owner, or, of a closed client, right here: then it sees how things stood.
+func inspect[T any](c *Client, look func(*Client) T) T {
 	done := make(chan T, 1)
 	c.owner.post(c, inspected(func(c *Client) { done <- look(c) }))
-	select {
-	case v = <-done:
-	case <-c.closed:
-	}
-	return v
+	return <-done
 }
 
 // Close ends the client, and waits until it has. What is not settled stays in the outbox.

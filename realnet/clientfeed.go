@@ -182,7 +182,7 @@ func (f *Feed) ring() {
 func (e feedStarted) happen(c *Client) {
 	f := e.feed
 	if c.dead {
-		f.end(ErrClosed)
+		f.fail(ErrClosed)
 		return
 	}
 	c.feeds = append(c.feeds, f)
@@ -383,6 +383,11 @@ func (f *Feed) end(err error) {
 		why = "client"
 	}
 	c.record(Observation{Kind: FeedClosed, Feed: f.id, Why: why})
+	f.fail(err)
+}
+
+// fail tells the reader that there will be no more.
+func (f *Feed) fail(err error) {
 	f.mu.Lock()
 	f.err = err
 	f.mu.Unlock()

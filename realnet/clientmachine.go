@@ -210,6 +210,7 @@ func (c *Client) deadline() time.Duration {
 
 // step feeds the machine and does what it asks.
 func (c *Client) step(in session.ClientInput) {
+	c.owner.touch(c) // something to send, or another deadline
 	for in != nil {
 		c.machine.Step(clock(), in, &c.out)
 		in = nil

@@ -9,8 +9,9 @@ import (
 // is taken in batches, and only after a batch is what it made sent, so that busy streams pack by
 // themselves.
 type owner struct {
-	mu    sync.Mutex // of inbox only
+	mu    sync.Mutex // of inbox and ended
 	inbox []posted
+	ended bool // nobody takes from inbox any more
 	wake  chan struct{}
 	quit  chan struct{}
 	done  chan struct{}
@@ -52,9 +53,15 @@ func (o *owner) stop() {
 	<-o.done
 }
 
-// post hands an event to the owner, from any goroutine, in order.
+// post hands an event to the owner, from any goroutine, in order. When the owner has ended all its
+// clients are closed, and say so right here.
 func (o *owner) post(c *Client, e clientEvent) {
 	o.mu.Lock()
+	if o.ended {
+		o.mu.Unlock()
+		e.happen(c)
+		return
+	}
 	o.inbox = append(o.inbox, posted{c, e})
 	first := len(o.inbox) == 1
 	o.mu.Unlock()
@@ -78,9 +85,21 @@ func (o *owner) run() {
 			o.armed = 0
 			o.ring()
 		case <-o.quit:
+			o.end()
 			return
 		}
 		o.flush()
+	}
+}
+
+// end answers what was posted too late.
+func (o *owner) end() {
+	o.mu.Lock()
+	late := o.inbox
+	o.inbox, o.ended = nil, true
+	o.mu.Unlock()
+	for _, p := range late {
+		p.event.happen(p.client)
 	}
 }
 
