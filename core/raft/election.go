@@ -184,7 +184,8 @@ func (m *Machine) preVoteAnswered(msg *Message, out *Output) {
 			m.follow(msg.Term, 0, out)
 		}
 		if m.role != Leader && m.now < m.election.hinted {
-			m.election.at = min(m.election.at, m.now+m.cfg.Stagger)
+			again := max(m.cfg.Stagger, m.cfg.Heartbeat/2) // a tiny stagger must not make a flood
+			m.election.at = min(m.election.at, m.now+again)
 		}
 		return
 	}

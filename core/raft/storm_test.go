@@ -58,6 +58,18 @@ func TestTwin(t *testing.T) {
 	}
 }
 
+// mood is what a storm is made of, besides lost and late messages.
+type mood int
+
+const (
+	mixed   mood = iota // anything
+	killer              // leaders die soon after they were elected, and come back
+	mutiny              // leaders are cut off and declared dead while they live
+	flaps               // wires are cut and mended all the time
+	drizzle             // nothing happens
+	moods
+)
+
 func storm(seed uint64, trace bool) *world {
 	sizes := []int{3, 3, 3, 5, 2, 4, 1, 5, 3, 7}
 	w := newWorld(seed, sizes[seed%10])
@@ -65,21 +77,21 @@ func storm(seed uint64, trace bool) *world {
 		w.trace = newTrace()
 	}
 	w.rand = random(mix(seed))
-	w.drop, w.dup = []uint64{0, 20, 100, 250}[w.roll(4)], []uint64{0, 30, 200}[w.roll(3)]
-	w.delay = time.Duration([]int{1, 3, 20, 60}[w.roll(4)]) * time.Millisecond
+	w.drop, w.dup = []uint64{0, 20, 100, 250}[w.roll(4)], []uint64{0, 30, 300}[w.roll(3)]
+	w.delay = time.Duration([]int{1, 3, 10, 40}[w.roll(4)]) * time.Millisecond
 	w.fsync = time.Duration([]int{1, 5, 20, 80}[w.roll(4)]) * time.Millisecond
 	w.stall = []uint64{0, 0, 10, 50}[w.roll(4)]
+	w.late = []uint64{0, 20, 100}[w.roll(3)]
+	w.stagger = []time.Duration{0, 1, 5 * time.Millisecond}[w.roll(3)]
 	w.snapshotRound = w.chance(700)
 	for _, n := range w.nodes {
 		w.start(n)
 	}
-	accidents := []uint64{0, 20, 60, 150}[w.roll(4)]
+	m := mood(w.roll(uint64(moods)))
 	for w.now < 4*time.Second && w.fail == nil {
 		w.run(w.now + time.Duration(w.roll(uint64(10*time.Millisecond))))
 		w.load()
-		if w.chance(accidents) {
-			w.accident()
-		}
+		w.trouble(m)
 	}
 	w.heal()
 	w.run(w.now + 3*time.Second)
@@ -115,12 +127,71 @@ func (w *world) load() {
 			w.propose(n, int(1+w.roll(3)))
 		}
 	case 3:
-		w.propose(n, 1)
-	case 4, 5, 6:
+		for _, n := range w.nodes { // an old leader, too
+			w.propose(n, 1)
+		}
+	case 4, 5:
 		w.read(n)
+	case 6:
+		for _, n := range w.nodes {
+			w.read(n)
+		}
 	case 7:
 		if n.up && n.store.applied > 0 {
 			w.deliver(n, Compact{Index(w.roll(uint64(n.store.applied) + 1))})
+		}
+	}
+}
+
+func (w *world) trouble(m mood) {
+	n, leader := w.nodes[w.roll(uint64(len(w.nodes)))], w.leader()
+	switch m {
+	case mixed:
+		if w.chance(60) {
+			w.accident()
+		}
+	case killer:
+		if leader != nil && w.chance(150) {
+			w.crash(leader)
+		}
+		if w.chance(20) {
+			w.crash(n)
+		}
+		if w.chance(150) {
+			w.start(n)
+		}
+	case mutiny:
+		if leader != nil && w.chance(60) {
+			w.isolate(leader, w.chance(300))
+			for _, n := range w.nodes {
+				w.deliver(n, PeerDown{leader.id})
+			}
+		}
+		if w.chance(40) {
+			clear(w.cut)
+		}
+		if w.chance(20) {
+			w.accident()
+		}
+	case flaps:
+		if w.chance(100) {
+			w.isolate(n, w.chance(500))
+		}
+		if w.chance(100) {
+			clear(w.cut)
+		}
+		if w.chance(10) {
+			w.accident()
+		}
+	}
+}
+
+// isolate cuts the wires of n, or only those on which it hears.
+func (w *world) isolate(n *node, oneWay bool) {
+	for _, o := range w.nodes {
+		w.cut[[2]ID{o.id, n.id}] = true
+		if !oneWay {
+			w.cut[[2]ID{n.id, o.id}] = true
 		}
 	}
 }
@@ -142,9 +213,7 @@ func (w *world) accident() {
 			w.cut[[2]ID{o.id, n.id}] = true
 		}
 	case 7:
-		for _, o := range w.nodes {
-			w.cut[[2]ID{n.id, o.id}], w.cut[[2]ID{o.id, n.id}] = true, true
-		}
+		w.isolate(n, false)
 	case 8:
 		clear(w.cut)
 	case 9:
@@ -171,9 +240,6 @@ func (w *world) heal() {
 	w.stall, w.delay, w.fsync = 0, 2*time.Millisecond, 4*time.Millisecond
 	for _, n := range w.nodes {
 		n.paused = 0
-		if !n.up {
-			// Whoever waited for a read there is gone too.
-			w.start(n)
-		}
+		w.start(n)
 	}
 }

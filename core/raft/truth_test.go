@@ -44,7 +44,11 @@ func (w *world) checkElection(n *node) {
 		w.errorf("two leaders in term %d: %v and %v", term, other, n.id)
 	}
 	w.leaders[term] = n.id
-	last := w.ghost[len(w.ghost)-1]
+	i := len(w.ghost) - 1
+	for w.ghostTerm[i] >= term && i > 0 { // a late winner need not know what later terms committed
+		i--
+	}
+	last := w.ghost[i]
 	if have, ok := n.m.log.mark(last.Index); ok && have != last || !ok && n.m.log.last.Index < last.Index {
 		w.errorf("leader %v of term %d lacks committed entry %v: it has %v, last %v", n.id, term, last, have, n.m.log.last)
 	}
@@ -70,6 +74,7 @@ func (w *world) checkCommit(n *node, commit Index) {
 			w.errorf("%v commits %v, which is on %d disks of %d", n.id, mark, disks, len(w.nodes))
 		}
 		w.ghost = append(w.ghost, mark)
+		w.ghostTerm = append(w.ghostTerm, n.m.hard.Term)
 	}
 	n.given = max(n.given, commit)
 }
@@ -118,6 +123,9 @@ func (w *world) checkSave(save *Save) {
 
 // checkApplied: what is handed out comes in order, is committed, and is on this disk.
 func (w *world) checkApplied(n *node) {
+	if len(n.out.Committed) > 0 && n.saving != nil && n.saving.Install != nil {
+		w.errorf("%v applies while it installs", n.id)
+	}
 	for _, e := range n.out.Committed {
 		if e.Index != n.applied+1 || e.Index > w.committed() || e.mark() != w.ghost[e.Index] {
 			w.errorf("%v applies %v after %d", n.id, e, n.applied)

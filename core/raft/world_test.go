@@ -23,23 +23,26 @@ type world struct {
 
 	drop, dup     uint64 // in 1000
 	delay, fsync  time.Duration
-	stall         uint64 // fsyncs in 1000 that take very long
+	stagger       time.Duration // 0: the default
+	late          uint64        // messages in 1000 that take very long
+	stall         uint64        // fsyncs in 1000 that take very long
 	cut           map[[2]ID]bool
 	calm          bool // the second phase: no more accidents
 	snapshotRound bool // give SnapshotReceived a Term
 
-	ghost   []Mark              // committed, ghost[i] is index i; written once
-	chains  map[[2]uint64]Chain // of every entry ever saved, by index and term
-	leaders map[Term]ID
-	reads   map[uint64]Index // outstanding: what was committed when it began
-	readSeq uint64
-	granted int
-	denied  int
-	value   uint64
-	trace   *strings.Builder
-	hash    hasher // of everything said, for twins
-	fail    error
-	stats   stats
+	ghost     []Mark              // committed, ghost[i] is index i; written once
+	ghostTerm []Term              // in which it was committed
+	chains    map[[2]uint64]Chain // of every entry ever saved, by index and term
+	leaders   map[Term]ID
+	reads     map[uint64]Index // outstanding: what was committed when it began
+	readSeq   uint64
+	granted   int
+	denied    int
+	value     uint64
+	trace     *strings.Builder
+	hash      hasher // of everything said, for twins
+	fail      error
+	stats     stats
 }
 
 type stats struct{ elections, installs, cuts, transfers, crashes, steps, lowest, highest int }
@@ -166,7 +169,7 @@ var testChain = Chain{1, 2, 3}
 
 func newWorld(seed uint64, n int) *world {
 	w := &world{seed: seed, rand: random(seed), cut: map[[2]ID]bool{}, chains: map[[2]uint64]Chain{},
-		leaders: map[Term]ID{}, reads: map[uint64]Index{}, ghost: []Mark{{Chain: testChain}},
+		leaders: map[Term]ID{}, reads: map[uint64]Index{}, ghost: []Mark{{Chain: testChain}}, ghostTerm: []Term{0},
 		delay: 2 * time.Millisecond, fsync: 4 * time.Millisecond}
 	for i := range n {
 		w.voters = append(w.voters, ID(i+1))
@@ -188,6 +191,7 @@ func (w *world) start(n *node) {
 	n.up, n.saving, n.paused = true, nil, 0
 	n.offset = time.Duration(w.roll(uint64(time.Second)))
 	cfg := Config{ID: n.id, Voters: w.voters, Seed: w.seed ^ mix(uint64(n.id)<<32|n.life), Chain: testChain}
+	cfg.Stagger = w.stagger
 	if w.seed%3 != 0 {
 		cfg.MaxAppendBytes, cfg.MaxInflight, cfg.MaxUncommitted = 300, 1000, 4000
 	}
@@ -230,7 +234,9 @@ func (w *world) step(n *node, in Input) {
 	if !n.up || w.fail != nil {
 		return
 	}
-	w.stats.steps++
+	if w.stats.steps++; w.stats.steps > 200_000 {
+		w.errorf("chatter without end")
+	}
 	if w.trace != nil {
 		fmt.Fprintf(w.trace, "%v %v %T %s\n", w.now, n.id, in, describe(in))
 	}
@@ -306,7 +312,7 @@ func (w *world) send(n *node, msg Message) {
 	}
 	for range copies {
 		late := time.Duration(w.roll(uint64(w.delay))) + w.delay/8
-		if !w.calm && w.chance(20) {
+		if !w.calm && w.chance(w.late) {
 			late += time.Duration(w.roll(uint64(600 * time.Millisecond)))
 		}
 		msg := msg
@@ -349,6 +355,10 @@ func (w *world) carry(from, to *node) {
 			return
 		}
 		w.deliver(to, SnapshotReceived{From: from.id, Mark: mark, Term: term})
+		if w.chance(100) { // and once more, when it is old
+			w.at(time.Duration(w.roll(uint64(time.Second))), event{node: to, life: to.life,
+				in: SnapshotReceived{From: from.id, Mark: mark, Term: term}})
+		}
 	}})
 }
 
