@@ -45,7 +45,7 @@ func NewClient(cfg ClientConfig, rec ClientRecovered, now time.Duration) *Client
 	if rec.Server < 0 || rec.Server >= cfg.Servers {
 		c.route.server = 0
 	}
-	c.route.attempt = c.draw() >> 2 // so that replies to an earlier life are known by their ID
+	c.route.attempt = c.draw()>>2 | 1 // so that replies to an earlier life are known by their ID
 	for _, l := range slices.SortedFunc(slices.Values(rec.Lines), byDSeq) {
 		n := number{Line: l, deadline: Never, persist: true, due: true, from: c.route.attempt}
 		n.maybe = true // an earlier life may have sent it

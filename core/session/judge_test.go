@@ -8,6 +8,9 @@ import (
 // judge is the promise: each command takes effect exactly once or is reported, in the order given.
 // It knows what ran, in log order, and what the person was told; nothing of how.
 func (w *world) judge() error {
+	if w.bug != nil {
+		return w.bug
+	}
 	for _, a := range w.asked {
 		if err := w.judgeOne(a); err != nil {
 			return fmt.Errorf("%s (life %d, lost %v): %w", a.payload, a.life, a.lost, err)

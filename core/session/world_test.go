@@ -39,7 +39,7 @@ type world struct {
 	nextID  uint64
 	out     ClientOutput
 	story   []string
-	tend    bool
+	bug     error
 }
 
 // decider is the part of Table that Apply uses, so that tests can plant a wrong one.
@@ -472,6 +472,13 @@ func (w *world) step(in ClientInput) {
 				w.step(StoredOutbox{s.Seq})
 			}
 		})
+		if w.chance(w.faults.crash) {
+			w.after(w.delay(40*time.Millisecond), func() {
+				if life == w.life {
+					w.crash()
+				}
+			})
+		}
 	}
 	for _, o := range out.Done {
 		w.answered(o)
@@ -504,6 +511,9 @@ func (w *world) send(s ClientSend) {
 
 func (w *world) answered(o Outcome) {
 	w.log("  outcome ID %d, %d %q: %v %s", o.ID, o.DSeq, o.Command, o.Reply.Class, o.Reply.Code)
+	if o.Reply.Code == string(Window) {
+		w.bug = fmt.Errorf("%d %q: E_WINDOW", o.DSeq, o.Command)
+	}
 	a := w.byID[o.ID]
 	if a != nil {
 		a.answers = append(a.answers, o)
