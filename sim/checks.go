@@ -22,6 +22,17 @@ type checks struct {
 	digests map[raft.Index]row.Digest      // of the rows, by applied index
 	ended   map[raft.Index][]chat.DeviceID // leases that an entry ended
 	repeats map[[2]uint64]settledCall
+	answers map[numbered]answer // the first to each command
+}
+
+type numbered struct {
+	dev  session.DeviceID
+	dseq uint64
+}
+
+type answer struct {
+	code string
+	pos  replica.Pos
 }
 
 // sight is what was last seen of a server, in this life.
@@ -40,7 +51,7 @@ func newChecks(w *world) checks {
 	return checks{w: w, seen: make([]sight, w.plan.Voters), leaders: map[raft.Term]raft.ID{},
 		votes: map[ballot]raft.ID{}, entries: map[raft.Chain]raft.Entry{},
 		digests: map[raft.Index]row.Digest{}, ended: map[raft.Index][]chat.DeviceID{},
-		repeats: map[[2]uint64]settledCall{}}
+		repeats: map[[2]uint64]settledCall{}, answers: map[numbered]answer{}}
 }
 
 // stepped looks at a server that has just taken a step, before its output is carried out.
@@ -195,6 +206,23 @@ func (k *checks) saved(s *server, saved replica.Saved) {
 		k.w.fail("digest", "n%d at %d has digest %v, another replica had %v", s.id, at, saved.Digest, first)
 	}
 	k.digests[at] = saved.Digest
+}
+
+// answered: every answer to a number equals the first one.
+func (k *checks) answered(dev session.DeviceID, dseq uint64, r *replica.Reply) {
+	if r.Class == session.NotApplied {
+		return
+	}
+	got := answer{r.Code, r.Pos}
+	if r.Code == string(session.SeqReused) {
+		return // the number belongs to another command, whose answer this carries
+	}
+	first, ok := k.answers[numbered{dev, dseq}]
+	if ok && first != got {
+		k.w.fail("exactly-once", "number %d of device %s was answered %q at %d, and then %q at %d",
+			dseq, device(dev), first.code, first.pos.Index, got.code, got.pos.Index)
+	}
+	k.answers[numbered{dev, dseq}] = got
 }
 
 // repeated notes that a settled command is being asked once more, beside the client's machine.

@@ -152,13 +152,13 @@ func (c *client) crash() {
 		}
 		if !slices.ContainsFunc(c.box.Lines, func(l session.Line) bool { return l.DSeq == e.dseq }) {
 			c.w.history.fail(e.op, "crashed before it was in the outbox")
-			c.entering = c.entering && !entrance(e.cmd)
 			continue
 		}
 		c.w.history.unknown(e.op, "crash")
 		kept = append(kept, e)
 	}
 	c.ops = kept
+	c.entering = slices.ContainsFunc(kept, func(e *errand) bool { return entrance(e.cmd) })
 	// Reads die with the process; nobody saw their answers.
 	c.abandonReads()
 	c.asking, c.resting = false, false
@@ -187,8 +187,8 @@ func (c *client) state() string {
 	if c.machine != nil {
 		stopped = c.machine.Stopped()
 	}
-	return fmt.Sprintf("c%d: up %t, member %t, item %d of %d, asking %t, resting %t, stopped %q, %d commands without an answer, outbox %d",
-		c.n, c.up, c.member, c.script, len(c.w.plan.Scripts[c.n]), c.asking, c.resting, stopped, len(c.ops), len(c.box.Lines))
+	return fmt.Sprintf("c%d: up %t, member %t, entering %t, item %d of %d, asking %t, resting %t, stopped %q, %d commands without an answer, outbox %d",
+		c.n, c.up, c.member, c.entering, c.script, len(c.w.plan.Scripts[c.n]), c.asking, c.resting, stopped, len(c.ops), len(c.box.Lines))
 }
 
 func (c *client) abandonReads() {
@@ -282,14 +282,8 @@ func (c *client) save(s *session.Save) {
 	}
 	c.saving = s
 	for _, l := range s.Add {
-		for _, e := range c.ops {
-			if e.dseq == 0 && e.bytes != nil && string(e.bytes) == string(l.Command) {
-				e.dseq = l.DSeq
-				if e.op != nil {
-					c.w.history.number(e.op, l.DSeq)
-				}
-				break
-			}
+		if e := c.errand(l.DSeq, l.Command); e != nil {
+			c.numbered(e, l.DSeq)
 		}
 	}
 	c.draws++
@@ -299,6 +293,29 @@ func (c *client) save(s *session.Save) {
 		c.stored(*s)
 		c.later(0, "outbox-stored", func() { c.take(session.StoredOutbox{Seq: s.Seq}) })
 	})
+}
+
+// errand finds the command without an answer that these bytes are: of that number, if one has it, else
+// of none yet, or of another: what was never sent may get a later number.
+func (c *client) errand(dseq uint64, command []byte) *errand {
+	var best *errand
+	for _, e := range c.ops {
+		switch {
+		case string(e.bytes) != string(command):
+		case e.dseq == dseq:
+			return e
+		case best == nil || e.dseq == 0:
+			best = e
+		}
+	}
+	return best
+}
+
+func (c *client) numbered(e *errand, dseq uint64) {
+	e.dseq = dseq
+	if e.op != nil {
+		c.w.history.number(e.op, dseq)
+	}
 }
 
 // stored is what an outbox file does with a Save.
@@ -445,26 +462,19 @@ func (c *client) record(cmd chat.Command) *operation {
 
 // done takes an Outcome of the machine: the end of an errand, or news of one given up for lost.
 func (c *client) done(o *session.Outcome) {
-	w := c.w
 	e := c.open[o.ID]
 	delete(c.open, o.ID)
-	if e == nil || e.op == nil || e.cmd == nil {
-		for _, old := range c.ops {
-			if old.dseq == o.DSeq && o.DSeq != 0 {
-				if e != nil {
-					old.after = e.after
-				}
-				e = old
-			}
+	if e == nil || e.op == nil {
+		if old := c.errand(o.DSeq, o.Command); old != nil && o.DSeq != 0 {
+			e = old
 		}
 	}
 	if e == nil {
-		w.fail("client", "c%d: an outcome for nothing asked: %+v", c.n, *o)
+		c.repeated(o)
 		return
 	}
-	if o.DSeq != 0 && e.dseq != o.DSeq && e.op != nil && e.cmd != nil {
-		e.dseq = o.DSeq
-		w.history.number(e.op, o.DSeq)
+	if o.DSeq != 0 && e.cmd != nil {
+		c.numbered(e, o.DSeq)
 	}
 	reply := c.reply(o)
 	code := o.Reply.Code
@@ -475,6 +485,16 @@ func (c *client) done(o *session.Outcome) {
 	if e.after != nil {
 		c.later(0, "next", func() { e.after(reply, code) })
 	}
+}
+
+// repeated is the answer to a command that was answered in an earlier life, before the outbox knew.
+func (c *client) repeated(o *session.Outcome) {
+	reply := c.reply(o)
+	if reply == nil {
+		c.w.fail("client", "c%d: an outcome for nothing asked: %+v", c.n, *o)
+		return
+	}
+	c.w.checks.answered(c.dev.id, o.DSeq, reply)
 }
 
 func (c *client) reply(o *session.Outcome) *replica.Reply {
@@ -506,6 +526,7 @@ func (c *client) settle(e *errand, o *session.Outcome, reply *replica.Reply) {
 		c.w.stats.Acknowledged++
 		h.answer(e.op, reply)
 		if e.cmd != nil {
+			c.w.checks.answered(c.dev.id, e.dseq, reply)
 			c.last = settledCall{dev: c.dev, dseq: e.dseq, cmd: e.cmd, code: reply.Code, pos: reply.Pos}
 			if reply.Code == "" {
 				c.concluded(e.cmd)
@@ -515,13 +536,16 @@ func (c *client) settle(e *errand, o *session.Outcome, reply *replica.Reply) {
 }
 
 func (c *client) note(n session.ClientNote) {
+	if n.Kind == session.Halted {
+		c.later(0, "halted", c.next)
+	}
 	if n.Kind != session.NeedsSecret || slices.Contains(c.retried, n.DSeq) {
 		return
 	}
 	c.retried = append(c.retried, n.DSeq)
 	c.later(0, "retry", func() {
 		c.lastID++
-		c.open[c.lastID] = &errand{after: func(r *replica.Reply, code string) { c.next() }}
+		c.open[c.lastID] = &errand{}
 		c.take(session.Retry{ID: c.lastID, DSeq: n.DSeq})
 	})
 }

@@ -43,6 +43,7 @@ func name(account int) string { return fmt.Sprintf("u%d", account) }
 
 // next goes on with whatever is next, unless something is under way.
 func (c *client) next() {
+	c.awake()
 	held := !c.member && c.machine != nil && c.machine.Stopped() != "" // what is left waits for a login
 	switch {
 	case !c.up || c.finished || c.asking || c.resting || c.entering || len(c.ops) > 0 && !held:
@@ -57,6 +58,19 @@ func (c *client) next() {
 		c.rest(op.Rest, func() { c.do(op) })
 	default:
 		c.finished = true
+	}
+}
+
+// awake notices what the answer to a forgotten command has told the machine.
+func (c *client) awake() {
+	if c.machine == nil || !c.member {
+		return
+	}
+	switch c.machine.Stopped() {
+	case string(chat.Fenced):
+		c.member, c.relogin, c.takeover = false, true, true
+	case string(session.NoSession):
+		c.member, c.relogin, c.signup = false, false, false
 	}
 }
 
@@ -132,7 +146,7 @@ func (c *client) answeredOp(r *replica.Reply, code string) {
 	case string(session.NoSession):
 		c.member, c.relogin, c.signup = false, false, false
 	case string(chat.QueueFull):
-		c.rest(time.Second, c.next)
+		c.rest(2*time.Second, c.next)
 	}
 	if r != nil && r.Result.Seq != 0 && code == "" {
 		c.meet(r.Result.Members)
@@ -189,7 +203,7 @@ func (c *client) entered(code string) {
 	case string(chat.TooManyDevices):
 		c.finished = true
 		return
-	case string(chat.Retry), string(session.NoSession), string(replica.BadPassword):
+	case string(chat.Retry), string(session.NoSession), string(replica.BadPassword), string(chat.DeviceInUse):
 	default:
 		c.w.fail("client", "c%d: login answered with %q", c.n, code)
 		return

@@ -108,7 +108,7 @@ func Generate(seed uint64) Plan {
 	p.Knobs = Knobs{
 		KeepEntries: []int{1, 4, 16, 64, 1 << 20}[r.upTo(5)],
 		MaxAppend:   []int{1, 200, 1000, 1 << 20}[r.upTo(4)],
-		MaxQueue:    []int{8, 30, 10_000}[r.upTo(3)],
+		MaxQueue:    []int{30, 10_000, 10_000, 10_000}[r.upTo(4)],
 		Lease:       []time.Duration{3, 10, 30}[r.upTo(3)] * time.Second,
 		Window:      []int{1, 2, 8}[r.upTo(3)],
 		SaveMin:     100 * time.Microsecond,

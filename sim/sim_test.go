@@ -35,8 +35,12 @@ func TestSeeds(t *testing.T) {
 		}
 	}
 	var all Stats
+	vacuous := 0
 	for seed := from; ; seed++ {
 		r := runSeed(t, seed)
+		if r.Vacuous {
+			vacuous++
+		}
 		all.Virtual += r.Stats.Virtual
 		all.Events += r.Stats.Events
 		all.Acknowledged += r.Stats.Acknowledged
@@ -53,7 +57,11 @@ func TestSeeds(t *testing.T) {
 			break
 		}
 	}
-	t.Logf("%d seeds: %v virtual, %d events, %d commands acknowledged", to-from+1, all.Virtual, all.Events, all.Acknowledged)
+	seeds := to - from + 1
+	t.Logf("%d seeds: %v virtual, %d events, %d commands acknowledged, %d vacuous", seeds, all.Virtual, all.Events, all.Acknowledged, vacuous)
+	if seeds >= 50 && uint64(vacuous) > seeds/10 {
+		t.Errorf("%d of %d seeds show the judge too little: the workload is off", vacuous, seeds)
+	}
 }
 
 func runSeed(t *testing.T, seed uint64) Result {

@@ -77,6 +77,7 @@ func (m *Machine) save(now time.Duration, out *Output) {
 		save.Hard, save.CutFrom, save.Append, save.Compact = r.Hard, r.CutFrom, r.Append, r.Compact
 		if r.Install != nil {
 			save.Install = m.courier.staged(*r.Install)
+			save.Append = behind(r.Append, r.Install.Index)
 		}
 		s.carried, s.raft = r.Seq, raft.Save{}
 	}
@@ -87,6 +88,14 @@ func (m *Machine) save(now time.Duration, out *Output) {
 	m.addHard(save)
 	s.out = true
 	out.Save = save
+}
+
+// behind leaves out entries that a snapshot at index covers.
+func behind(entries []raft.Entry, index raft.Index) []raft.Entry {
+	for len(entries) > 0 && entries[0].Index <= index {
+		entries = entries[1:]
+	}
+	return entries
 }
 
 func (m *Machine) addBatch(save *Save) {
