@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -94,9 +95,9 @@ func (s *sender) run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		if text := err.Error(); text != said && !s.bulk {
-			said = text
-			s.peer.server.log.Warn("link to peer ended", "peer", NodeName(s.peer.id), "why", status.Convert(err).Message())
+		if why := status.Convert(err).Message(); why != said && !s.bulk {
+			said = why
+			s.peer.server.log.Warn("no link to peer", "peer", NodeName(s.peer.id), "why", why)
 		}
 		if s.wait(ctx, pause); !linked {
 			pause = min(2*pause, maxBackoff)
@@ -180,7 +181,10 @@ func (s *sender) link(ctx context.Context, cc *grpc.ClientConn) (linked bool, er
 	var reader sync.WaitGroup
 	reader.Go(func() {
 		_, err := stream.Recv() // nothing comes, so this is the end
-		broken <- errors.Join(err, errEnded)
+		if err == nil || errors.Is(err, io.EOF) {
+			err = errEnded
+		}
+		broken <- err
 	})
 	err = s.send(ctx, stream, broken)
 	cancel()
