@@ -20,12 +20,16 @@ type record struct {
 }
 
 func appendRecord(records string, r record) string {
-	b := make([]byte, 0, len(records)+8+2*binary.MaxVarintLen64+len(r.result))
-	b = append(b, records...)
-	b = binary.BigEndian.AppendUint64(b, r.fingerprint)
-	b = binary.AppendUvarint(b, r.pos)
-	b = binary.AppendUvarint(b, uint64(len(r.result)))
-	return string(append(b, r.result...))
+	var buf [8 + 2*binary.MaxVarintLen64]byte
+	head := binary.BigEndian.AppendUint64(buf[:0], r.fingerprint)
+	head = binary.AppendUvarint(head, r.pos)
+	head = binary.AppendUvarint(head, uint64(len(r.result)))
+	var b strings.Builder
+	b.Grow(len(records) + len(head) + len(r.result))
+	b.WriteString(records)
+	b.Write(head)
+	b.Write(r.result)
+	return b.String()
 }
 
 var errShort = errors.New("cut short")

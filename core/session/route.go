@@ -185,8 +185,8 @@ func (c *Client) redirect(from, leader int, out *ClientOutput) {
 	}
 	if r.hops > len(r.servers) {
 		r.hops = 0
-		c.failed(out)
 	}
+	c.failed(out)
 	c.wait(0)
 	c.move(c.nextServer(from))
 }

@@ -94,10 +94,13 @@ func (t *Table) Recorded(r Request) (Verdict, bool) {
 // by that very command.
 func (t *Table) Record(r Request, result []byte, pos uint64) {
 	s := t.find(r.Device)
-	invariant(s != nil, "record %d of unknown device %x", r.DSeq, r.Device)
-	invariant(r.DSeq == s.last+1, "record %d of device %x, last is %d", r.DSeq, r.Device, s.last)
+	if s == nil || r.DSeq != s.last+1 {
+		violated("record %d of device %x, which has %+v", r.DSeq, r.Device, s)
+	}
 	through := max(s.through, r.through())
-	invariant(r.DSeq <= through+MaxAhead, "record %d of device %x, through %d", r.DSeq, r.Device, through)
+	if r.DSeq > through+MaxAhead {
+		violated("record %d of device %x, through %d", r.DSeq, r.Device, through)
+	}
 	kept := forget(s.records, through-s.through)
 	s.records = appendRecord(kept, record{fingerprint: r.Fingerprint, pos: pos, result: result})
 	s.last, s.through = r.DSeq, through
@@ -343,6 +346,9 @@ func compareGraves(a, b grave) int {
 
 func invariant(holds bool, format string, args ...any) {
 	if !holds {
-		panic("core/session: " + fmt.Sprintf(format, args...))
+		violated(format, args...)
 	}
 }
+
+// violated is for hot paths, where the arguments of an invariant that holds would cost something.
+func violated(format string, args ...any) { panic("core/session: " + fmt.Sprintf(format, args...)) }

@@ -29,7 +29,8 @@ type world struct {
 	ran       []run // every execution, in log order
 
 	// the client and its shell
-	mutate  func(c *Client) // a planted bug
+	mutate  func(c *Client)         // a planted bug
+	swap    func(c *Client) *Client // another client that must be just like this one
 	client  *Client
 	life    int
 	journal Journal
@@ -455,6 +456,9 @@ func (w *world) submit(kind string) {
 func (w *world) step(in ClientInput) {
 	if w.mutate != nil {
 		w.mutate(w.client)
+	}
+	if w.swap != nil {
+		w.client = w.swap(w.client)
 	}
 	w.client.Step(w.now, in, &w.out)
 	if err := w.client.Check(); err != nil && w.mutate == nil {
