@@ -158,8 +158,8 @@ func (n *naive) doLogin(c *Event, d *naiveDevice) Event {
 	}
 	d.epoch = u.epoch
 	cursor := u.acked
-	if n.flaw == "the cursor falls" {
-		cursor /= 2
+	if n.flaw == "the cursor falls" && u.epoch%2 == 1 {
+		cursor = 0
 	}
 	return Event{E: OK, UID: uid, Epoch: u.epoch, Cursor: cursor}
 }

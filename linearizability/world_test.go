@@ -239,7 +239,7 @@ func (w *world) answer(c *worldClient) {
 func (w *world) learn(c *worldClient, a Event) {
 	switch op := c.call.Op; {
 	case a.E == Err && (a.Code == "E_NO_SESSION" || !c.open || a.Code == "E_FENCED" && w.rng.IntN(2) == 0),
-		a.E == OK && (op == OpLogout || op == OpDelete):
+		a.E == OK && (op == OpLogout || op == OpDelete) && w.rng.IntN(3) > 0:
 		w.fresh(c)
 		if w.rng.IntN(3) == 0 {
 			c.name = w.other()
