@@ -202,7 +202,7 @@ func (s *stmt) add(columns []row.Column, values []row.Value) *stmt {
 		case row.Text:
 			s.args[s.n].Value = v.Str
 		case row.Blob:
-			s.args[s.n].Value = []byte(v.Str)
+			s.args[s.n].Value = bytesOf(v.Str)
 		}
 		s.n++
 	}

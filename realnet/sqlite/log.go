@@ -10,14 +10,14 @@ import (
 func entryRow(e *raft.Entry, v []row.Value) row.Row {
 	return row.Row{Table: logTable, Values: append(v[:0],
 		row.I(int64(e.Index)), row.I(int64(e.Term)), row.I(int64(e.Kind)), row.I(int64(e.Time)),
-		row.S(string(e.Data)), row.S(string(e.Chain[:])))}
+		row.S(stringOf(e.Data)), row.S(stringOf(e.Chain[:])))}
 }
 
 func entryOf(r row.Row) (raft.Entry, error) {
 	v := r.Values
 	e := raft.Entry{
 		Index: raft.Index(v[0].Int), Term: raft.Term(v[1].Int), Kind: raft.Kind(v[2].Int),
-		Time: raft.ClusterTime(v[3].Int), Data: []byte(v[4].Str),
+		Time: raft.ClusterTime(v[3].Int), Data: bytesOf(v[4].Str),
 	}
 	if err := chainOf(v[5].Str, &e.Chain); err != nil {
 		return e, damaged("entry %d: %v", e.Index, err)

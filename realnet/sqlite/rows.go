@@ -21,7 +21,7 @@ func decode(t *row.Table, values []driver.Value) (row.Row, error) {
 		case row.Blob:
 			var b []byte
 			b, ok = values[i].([]byte)
-			r.Values[i].Str = string(b)
+			r.Values[i].Str = stringOf(b)
 		}
 		if !ok {
 			return r, damaged("table %s: %s of a row is %T", t.Name, c.Name, values[i])

@@ -23,12 +23,12 @@ type site struct {
 }
 
 func factory(t testing.TB, b storagetest.Birth) storagetest.Site {
-	s := &site{t: t, birth: b, dir: filepath.Join(t.TempDir(), "data ?%#")}
+	s := &site{t: t, birth: b, dir: filepath.Join(scratch(t), "data ?%#")}
 	id := sqlite.Identity{Cluster: b.Cluster, Node: b.Node, Store: sqlite.FounderStore(b.Cluster, b.Node), Chain: b.Chain}
 	if err := sqlite.Init(s.dir, id, b.Genesis, b.Tables); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(s.abandon)
+	t.Cleanup(s.abandon) // before the directory goes
 	return s
 }
 
@@ -44,7 +44,7 @@ func (s *site) Open(cluster [16]byte, node raft.ID) (replica.Store, error) {
 // Crash leaves the store as a kill would: its files as they are, in another place, because this
 // process cannot let go of the old ones without tidying up.
 func (s *site) Crash() {
-	dir := filepath.Join(s.t.TempDir(), "data")
+	dir := filepath.Join(scratch(s.t), "data")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		s.t.Fatal(err)
 	}
@@ -74,6 +74,17 @@ func (s *site) abandon() {
 // The store keeps the contract.
 func TestContract(t *testing.T) { storagetest.Run(t, factory) }
 
+// scratch is a directory in memory where there is one: no power cut happens here, and syncs wait for
+// everyone else's.
+func scratch(t testing.TB) string {
+	dir, err := os.MkdirTemp("/dev/shm", "parley-sqlite-*")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
 // few lowers the number of random lives, unless it was asked for: each costs some hundred syncs.
 func few(t *testing.T) {
 	if f := flag.Lookup("rapid.checks"); f.Value.String() == f.DefValue {
@@ -94,4 +105,3 @@ func TestDiffer(t *testing.T) {
 		}
 	})
 }
-

@@ -2,6 +2,8 @@ package storagetest
 
 import (
 	"errors"
+	"maps"
+	"math/rand/v2"
 	"runtime"
 	"slices"
 	"testing"
@@ -291,4 +293,34 @@ func fails(t *testing.T, c test, f Factory) bool {
 	}()
 	<-done
 	return j.guilty
+}
+
+// Random lives find bugs by themselves, but for those that no life within the contract can meet.
+func TestDifferFindsBugs(t *testing.T) {
+	beyond := []string{"one view per range", "opens for anybody", "opens twice", "takes any seq"}
+	for _, name := range slices.Sorted(maps.Keys(bugs)) {
+		f := func(_ testing.TB, b Birth) Site {
+			p := &planted{Site: NewMemory(b), birth: b}
+			bugs[name](p)
+			return p
+		}
+		found := false
+		for seed := uint64(0); seed < 60 && !found; seed++ {
+			random := rand.New(rand.NewPCG(seed, 1))
+			found = failsToDiffer(t, f, random.IntN)
+		}
+		if found == slices.Contains(beyond, name) {
+			t.Errorf("%s: found: %t", name, found)
+		}
+	}
+}
+
+// failsToDiffer counts a panic as a difference too: some bugs break the store's own order.
+func failsToDiffer(t *testing.T, f Factory, pick func(int) int) (found bool) {
+	defer func() {
+		if recover() != nil {
+			found = true
+		}
+	}()
+	return Differ(t, f, 60, pick) != nil
 }
