@@ -21,17 +21,13 @@ func (s *State) Load(rows []row.Row) error {
 	l := loader{s: s}
 	for _, kind := range []struct {
 		table *row.Table
-		size  func(n int)
 		load  func(v []row.Value) error
 	}{
-		{accountTable, s.sizeAccounts, l.account},
-		{mailboxTable, func(int) {}, l.mailbox},
-		{deviceTable, func(n int) { s.devices = make(map[DeviceID]*device, n) }, l.device},
-		{conversationTable, s.sizeConversations, l.conversation},
+		{accountTable, l.account}, {mailboxTable, l.mailbox}, {deviceTable, l.device},
+		{conversationTable, l.conversation},
 	} {
 		var these []row.Row
 		these, rest = split(rest, kind.table)
-		kind.size(len(these))
 		if err := loadAll(these, kind.table, kind.load); err != nil {
 			return err
 		}
@@ -44,16 +40,6 @@ func (s *State) Load(rows []row.Row) error {
 		return err
 	}
 	return s.Check()
-}
-
-func (s *State) sizeAccounts(n int) {
-	s.accounts, s.byKey = make([]*account, 0, n), make([]*account, 0, n)
-	s.byUID, s.names = make(map[UID]*account, n), make(map[string]*account, n)
-}
-
-func (s *State) sizeConversations(n int) {
-	s.conversations = make([]*conversation, 0, n)
-	s.byID, s.pairs = make(map[ConversationID]*conversation, n), make(map[[2]UID]*conversation, n)
 }
 
 // loader holds what waits for rows that come later.

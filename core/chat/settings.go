@@ -64,9 +64,16 @@ func (f setting) set(v int64) {
 // Check says what is wrong with the settings, if anything is: each has a least and a most.
 func (s Settings) Check() error {
 	for _, f := range s.list() {
-		if v := f.value(); v < f.min || v > f.max {
-			return fmt.Errorf("setting %s is %d, want %d to %d", f.name, v, f.min, f.max)
+		if err := f.bound(f.value()); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+func (f setting) bound(v int64) error {
+	if v < f.min || v > f.max {
+		return fmt.Errorf("setting %s is %d, want %d to %d", f.name, v, f.min, f.max)
 	}
 	return nil
 }
@@ -100,8 +107,11 @@ func (s *State) loadSettings(rows []row.Row) error {
 		if name != f.name {
 			return fmt.Errorf("setting %q stored, want %s", name, f.name)
 		}
+		if err := f.bound(v); err != nil {
+			return err
+		}
 		f.set(v)
 	}
 	s.settings = loaded
-	return loaded.Check()
+	return nil
 }
