@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"parley/core/replica"
@@ -26,6 +28,7 @@ type lineMode struct {
 	ending bool  // no more questions
 	result error // how it ended
 
+	nodes    map[string]string // server address → what people call it
 	stopFeed context.CancelFunc
 	waitFor  uint64 // in a pipe: no next line before this event has come
 }
@@ -39,7 +42,7 @@ func (a *app) lineMode(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	m := &lineMode{seat: s, ctx: ctx, mail: newMailbox()}
+	m := &lineMode{seat: s, ctx: ctx, mail: newMailbox(), nodes: map[string]string{}}
 	m.dialogue.paint = a.painter()
 	if m.reader, err = s.openReader(); err != nil {
 		return err
@@ -281,8 +284,35 @@ func (m *lineMode) leftOver() int {
 	return len(m.link.Pending())
 }
 
+// learnNames asks what the servers are called: people know n1, not 127.0.0.1:2056.
+func (m *lineMode) learnNames() {
+	m.news = m.link.Events()
+	link := m.link
+	go func() {
+		names := map[string]string{}
+		for _, s := range link.Status(m.ctx) {
+			if s.Err == nil {
+				names[s.Address] = nodeName(s.Node)
+			}
+		}
+		m.mail.post(func() { maps.Copy(m.nodes, names) })
+	}()
+}
+
+func (m *lineMode) called(server string) string {
+	if name := m.nodes[server]; name != "" {
+		return name
+	}
+	return server
+}
+
 // heard is news of the connection.
 func (m *lineMode) heard(n realnet.Note) {
+	n.Server = m.called(n.Server)
+	n.Trying = slices.Clone(n.Trying)
+	for i, server := range n.Trying {
+		n.Trying[i] = m.called(server)
+	}
 	text, object := connection(n), shapeOf(n)
 	switch {
 	case m.settings.json && object != nil:

@@ -17,7 +17,7 @@ func (m *lineMode) takeUp() error {
 	if err := m.connect(); err != nil {
 		return err
 	}
-	m.news = m.link.Events()
+	m.learnNames()
 	m.step(resumed{m.profile.device.Account})
 	m.takeUpLetters()
 	m.attach()
@@ -52,7 +52,7 @@ func (m *lineMode) enterAs(c contact) {
 
 // entered begins to listen. In a pipe what was queued is shown before the next line is read.
 func (m *lineMode) entered() {
-	m.news = m.link.Events()
+	m.learnNames()
 	m.link.Resume()
 	m.takeUpLetters()
 	m.mail.post(func() { m.attach() })
