@@ -58,11 +58,10 @@ func (m *Machine) saveInstall(save *Save) {
 	d := &m.disk
 	mark := d.install
 	save.Install = &mark
-	save.Compact = mark.Index
 	d.installed = true
 	keep := d.written
 	if m.continues(mark) {
-		save.Append = m.log.span(d.written + 1)
+		save.Append = m.log.span(max(d.written, mark.Index) + 1)
 	} else {
 		keep = min(keep, m.hard.Commit)
 	}

@@ -139,8 +139,10 @@ func (SnapshotFailed) isInput()   {}
 type Save struct {
 	Seq     uint64
 	Hard    *Hard
-	Install *Mark // the snapshot last given with SnapshotReceived at this Mark replaces the state;
-	// log entries that do not continue its chain are dropped with CutFrom
+	Install *Mark // the snapshot last given with SnapshotReceived at this Mark replaces the state and
+	// all entries up to there: the stored log begins behind it, and Append goes on from it or from
+	// what is kept. Log entries that do not continue its chain are dropped with CutFrom, which may
+	// then lie at or below the Mark
 	CutFrom Index   // drop entries ≥ CutFrom first; 0: none
 	Append  []Entry // then append these, contiguous. Immutable: the caller may keep them.
 	Compact Index   // drop entries ≤ Compact; 0: none

@@ -90,21 +90,20 @@ func (s *store) mark(i Index) (Mark, bool) {
 
 // save does what Save's fields say, in their order.
 func (s *store) save(save *Save, applied Index) error {
+	committed := s.hard.Commit
 	if save.Hard != nil {
 		s.hard = *save.Hard
 	}
 	if save.Install != nil {
-		mark := *save.Install
-		s.applied = mark.Index
-		if have, ok := s.mark(mark.Index); !ok || have != mark {
-			defer func() { s.compact, s.entries = mark, nil }()
+		if err := s.installAt(*save.Install, save.CutFrom); err != nil {
+			return err
 		}
 	}
-	if save.CutFrom != 0 {
-		if save.CutFrom <= s.compact.Index || save.CutFrom > s.last().Index {
-			return fmt.Errorf("cut at %d of a stored log (%d, %d]", save.CutFrom, s.compact.Index, s.last().Index)
+	if from := max(save.CutFrom, s.compact.Index+1); save.CutFrom != 0 && from <= s.last().Index {
+		if save.CutFrom <= committed {
+			return fmt.Errorf("cut at %d, but %d is stored as committed", save.CutFrom, committed)
 		}
-		s.entries = slices.Clip(s.entries[:save.CutFrom-s.compact.Index-1])
+		s.entries = slices.Clip(s.entries[:from-s.compact.Index-1])
 	}
 	for _, e := range save.Append {
 		if err := follows(s.last(), &e); err != nil {
@@ -113,7 +112,7 @@ func (s *store) save(save *Save, applied Index) error {
 		s.entries = append(s.entries, e)
 	}
 	s.applied = max(s.applied, applied)
-	if save.Compact != 0 && save.Install == nil || save.Compact > s.compact.Index && save.Compact <= s.last().Index {
+	if save.Compact != 0 {
 		mark, ok := s.mark(save.Compact)
 		if !ok || save.Compact > s.applied {
 			return fmt.Errorf("compact to %d of a stored log (%d, %d], applied %d", save.Compact, s.compact.Index, s.last().Index, s.applied)
@@ -121,6 +120,22 @@ func (s *store) save(save *Save, applied Index) error {
 		s.entries = s.entries[save.Compact-s.compact.Index:]
 		s.compact = mark
 	}
+	return nil
+}
+
+// installAt lets the log begin behind mark.
+func (s *store) installAt(mark Mark, cutFrom Index) error {
+	if mark.Index < s.applied {
+		return fmt.Errorf("snapshot at %v, but %d is applied", mark, s.applied)
+	}
+	var kept []Entry
+	if mark.Index < s.last().Index {
+		kept = s.entries[mark.Index-s.compact.Index:]
+		if have, _ := s.mark(mark.Index); have != mark && (cutFrom == 0 || cutFrom > mark.Index+1) {
+			return fmt.Errorf("entries kept behind snapshot at %v continue %v", mark, have)
+		}
+	}
+	s.compact, s.entries, s.applied = mark, kept, mark.Index
 	return nil
 }
 
