@@ -83,11 +83,10 @@ func (n *number) decidedVoid(r Reply, out *ClientOutput) {
 	case !toVoid: // the command, as it says itself
 		forVoid.Class, forVoid.Code = Rejected, string(SeqReused)
 	}
-	if n.id != 0 {
+	if n.id != 0 || n.void == 0 {
 		n.tell(forCommand, out)
 	}
-	done(out, Outcome{ID: n.void, DSeq: n.DSeq, Command: n.Command, Reply: forVoid})
-	n.void = 0
+	n.tellVoid(forVoid, out)
 }
 
 // mayAskAgain tells whether a command answered with E_RETRY can have the next number: somebody
@@ -119,9 +118,7 @@ func (c *Client) forgotten(i int, r Reply, out *ClientOutput) {
 	n := &c.numbers[i]
 	r.Class = Unknown
 	n.tell(r, out)
-	if n.void != 0 {
-		done(out, Outcome{ID: n.void, DSeq: n.DSeq, Command: n.Command, Reply: r})
-	}
+	n.tellVoid(r, out)
 	c.settle(i)
 }
 
@@ -209,12 +206,16 @@ func (c *Client) turnedAway(i int, r Reply, out *ClientOutput) {
 	switch {
 	case n.Void: // given up long ago
 		c.settle(i)
-	case n.voidFrom != 0:
+	case n.voidFrom != 0 && r.Code == string(NoSession): // as good as burnt
 		if n.id != 0 {
 			n.tell(r, out)
 		}
-		done(out, Outcome{ID: n.void, DSeq: n.DSeq, Command: n.Command, Reply: r})
+		n.tellVoid(r, out)
 		c.settle(i)
+	case n.voidFrom != 0:
+		c.unknown(n, r, out)
+		r.Class = Unknown
+		n.tellVoid(r, out)
 	case n.clean():
 		c.giveUp(i, r, out)
 	default:
@@ -305,10 +306,13 @@ func (c *Client) void(in Void, out *ClientOutput) {
 		return
 	}
 	n := &c.numbers[i]
-	n.void, n.voidFrom, n.due, n.asleep, n.parked = in.ID, c.route.attempt, true, false, false
+	n.void, n.due, n.asleep, n.parked = in.ID, true, false, false
+	if n.voidFrom == 0 {
+		n.voidFrom = c.route.attempt
+	}
 }
 
-func (n *number) voidable() bool { return !n.First && !n.Void && !n.settled && n.voidFrom == 0 }
+func (n *number) voidable() bool { return !n.First && !n.Void && !n.settled && n.void == 0 }
 
 func (c *Client) retry(in Retry, out *ClientOutput) {
 	invariant(in.ID != 0, "a Retry without an ID")

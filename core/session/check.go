@@ -158,8 +158,8 @@ func (n *number) check() error {
 		return fmt.Errorf("%d open attempts", len(n.open))
 	case n.id == 0 && n.deadline != Never:
 		return fmt.Errorf("a deadline, but nobody waits")
-	case (n.void != 0) != (n.voidFrom != 0) && !n.settled:
-		return fmt.Errorf("voided from %d, and %d waits for it", n.voidFrom, n.void)
+	case n.void != 0 && n.voidFrom == 0:
+		return fmt.Errorf("%d waits for a Void that is none", n.void)
 	}
 	return nil
 }

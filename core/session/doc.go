@@ -20,6 +20,15 @@
 // the line (see Client.through: otherwise a crash would bring back a line whose record is gone).
 // In order: last + 1 again.
 //
+// # What it asks of others
+//
+// One Client at a time works from an outbox. "Not applied" is a statement about every attempt there
+// was, and a client knows its own: a shell that lets two processes share an outbox must begin anew
+// from the file when the other has so much as read it. A connection may lose what is in it, or end;
+// it must not deliver a request twice, or the first copy may be refused and the second taken. (Such a
+// network breaks the word "not applied", nothing else.) And a first contact that was refused, or
+// given up with others waiting behind it, is the end of its device: the shell draws a new one.
+//
 // # Bytes
 //
 // A session is one row of sessionTable: device, token, state (1 open, 2 closed, 3 refused), ended

@@ -574,7 +574,7 @@ func TestCheckClient(t *testing.T) {
 		{"settled, due", func(c *Client) { n := &c.numbers[0]; n.settled, n.id, n.due, n.deadline = true, 0, true, Never }},
 		{"attempts without end", func(c *Client) { c.numbers[0].open = make([]attempt, maxOpen+1) }},
 		{"deadline of nobody", func(c *Client) { c.numbers[0].id, c.numbers[0].deadline = 0, 5 }},
-		{"void of nobody", func(c *Client) { c.numbers[0].voidFrom = 1 }},
+		{"void that is none", func(c *Client) { c.numbers[0].void = 7 }},
 		{"window", func(c *Client) { c.cfg.Window = 1 }},
 		{"not alone", func(c *Client) { c.numbers[0].Alone = true }},
 		{"server", func(c *Client) { c.route.server = 3 }},

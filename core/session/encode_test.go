@@ -86,10 +86,26 @@ func TestFingerprint(t *testing.T) {
 	}
 }
 
+// spoiled gives b, b cut short everywhere, and b with each byte changed.
+func spoiled(b []byte) [][]byte {
+	list := [][]byte{b}
+	for i := range b {
+		list = append(list, b[:i:i])
+		for _, x := range []byte{0, b[i] + 1, b[i] ^ 0x80, 0xff} {
+			c := bytes.Clone(b)
+			c[i] = x
+			list = append(list, c)
+		}
+	}
+	return append(list, append(bytes.Clone(b), 0))
+}
+
 // Load takes what Flush makes and nothing else; what it takes, Flush makes again.
 func FuzzLoad(f *testing.F) {
 	for _, r := range someRows() {
-		f.Add(r.Append(nil))
+		for _, b := range spoiled(r.Append(nil)) {
+			f.Add(b)
+		}
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r, rest, err := row.Decode(sessionTable, b)
@@ -118,7 +134,9 @@ func FuzzLoad(f *testing.F) {
 // DecodeSave takes what Append makes and nothing else.
 func FuzzSave(f *testing.F) {
 	for _, s := range someSaves() {
-		f.Add(s.Append(nil))
+		for _, b := range spoiled(s.Append(nil)) {
+			f.Add(b)
+		}
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		s, err := DecodeSave(b)

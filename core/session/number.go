@@ -98,6 +98,14 @@ func (n *number) tell(r Reply, out *ClientOutput) {
 	n.id, n.deadline = 0, Never
 }
 
+// tellVoid gives the Void that waits, if one does, its outcome.
+func (n *number) tellVoid(r Reply, out *ClientOutput) {
+	if n.void != 0 {
+		done(out, Outcome{ID: n.void, DSeq: n.DSeq, Command: n.Command, Reply: r})
+		n.void = 0
+	}
+}
+
 func byDSeq(a, b Line) int { return cmp.Compare(a.DSeq, b.DSeq) }
 
 // find gives the place of a number, or -1.

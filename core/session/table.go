@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
-	"math"
 	"slices"
 
 	"parley/core/row"
@@ -328,7 +327,7 @@ func (s *session) check() error {
 		return fmt.Errorf("state %d", s.state)
 	case s.state == open && s.ended != 0:
 		return fmt.Errorf("open, but ended at %d", s.ended)
-	case s.last > math.MaxInt64:
+	case s.last > 1<<63-1:
 		return fmt.Errorf("last %d", s.last)
 	case s.through >= s.last || s.last-s.through > MaxAhead:
 		return fmt.Errorf("last %d, through %d", s.last, s.through)
