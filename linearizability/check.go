@@ -28,7 +28,7 @@ func (v Verdict) ExitCode() int { return [...]int{0, 12, 11, 10}[v] }
 
 // DefaultBudget is the number of configurations each engine may look at, unless Options say
 // otherwise.
-const DefaultBudget = 2_000_000
+const DefaultBudget = 1_000_000
 
 // Options choose the engines. The zero value decides by need: the certificate if there are
 // positions, the search if there are none or the certificate failed.

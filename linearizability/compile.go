@@ -13,6 +13,8 @@ type spec struct {
 	expiry    string
 	lapsing   []bool // under ExpiryLogged and without positions: devices whose lease ended some time
 
+	numbered map[int32]bool // devices with commands that only their numbers keep in order
+
 	keys     []string // sorted
 	devices  []string
 	deviceNo map[string]int32
@@ -38,20 +40,31 @@ type step struct {
 	optional bool   // unknown: any outcome fits
 }
 
+// ordinary commands are held to the order of their numbers: an outcome that was in doubt is judged
+// by its effect alone.
+func (st *step) ordinary() bool { return !st.isRead() && !st.optional && !st.settled }
+
 // compile numbers what the operations mention. The answers' positions are not looked at.
 func compile(rules Rules, ops []*operation) (*spec, []step) {
 	sp := &spec{
 		exclusive: rules.Login == LoginExclusive,
 		expiry:    rules.Expiry,
+		numbered:  map[int32]bool{},
 		deviceNo:  map[string]int32{},
 		owner:     map[uint64]int32{},
 		pairs:     map[[2]int32]int32{},
 	}
 	keyNo := sp.numberKeys(ops)
 	steps := make([]step, len(ops))
+	previous := map[int32]*step{}
 	for i, o := range ops {
 		st := &steps[i]
 		*st = step{operation: o, dev: sp.numberDevice(o.Dev), optional: o.unknown()}
+		if st.ordinary() {
+			p := previous[st.dev]
+			sp.numbered[st.dev] = sp.numbered[st.dev] || p != nil && !(before(p.operation, o) && p.Dseq < o.Dseq)
+			previous[st.dev] = st
+		}
 		switch o.Op {
 		case OpSignup:
 			st.key, st.account = keyNo[fold(o.Name)], int32(len(sp.signups))

@@ -57,10 +57,9 @@ func (sp *spec) session(s *state, st *step) string {
 	return ""
 }
 
-// inOrder holds the commands of one device to the order of their numbers. Only answers that came
-// in the ordinary way count: an outcome that was in doubt is judged by its effect alone.
+// inOrder holds the commands of one device to the order of their numbers, where time does not.
 func (sp *spec) inOrder(s *state, st *step) bool {
-	if st.isRead() || st.optional || st.settled {
+	if !st.ordinary() || !sp.numbered[st.dev] {
 		return true
 	}
 	d := s.devices[st.dev]

@@ -14,6 +14,13 @@ import (
 // that the verdict does not depend on the machine.
 const backstop = 10 * time.Minute
 
+// Porcupine keeps every configuration that it comes to, with a bit for every operation. The memory
+// for that is a budget, too.
+const (
+	maxMemory  = 512 << 20
+	configSize = 512
+)
+
 // A searched part is one of: found an order, found that there is none, gave up.
 type searched uint8
 
@@ -124,7 +131,7 @@ type searcher struct {
 // after a long time fit nearly anywhere, and would be tried everywhere: an order is found without
 // them, and then a place for each in that order. Only where there is none do they take part.
 func (s *searcher) part(ops []*operation, budget int) searched {
-	run := &run{searcher: s, left: min(budget, s.left)}
+	run := &run{searcher: s, left: min(budget, s.left, maxMemory/(len(ops)/8+configSize))}
 	run.sp, run.steps = compile(s.rules, ops)
 	if s.rules.Expiry == ExpiryLogged {
 		run.sp.markLapsing(s.expires)

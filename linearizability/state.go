@@ -47,7 +47,7 @@ type device struct {
 	life    life
 	account int32
 	epoch   uint64 // the account's at the device's last login
-	last    uint64 // the highest number that was answered in the ordinary way
+	last    uint64 // the highest number so far, if the spec keeps it for this device
 }
 
 // A message hangs on the one before it. jump goes further back (Myers, skew-binary lists), so
