@@ -19,21 +19,22 @@ const (
 // checkpointIfDue starts a checkpoint beside the machine's work if the WAL has become large. The
 // next Save waits for it, and has its error.
 func (s *Store) checkpointIfDue(v replica.Save) {
-	if s.written += sizeOf(v); s.written < walStep {
+	if s.written += sizeOf(v); s.written < walStep && !s.urgent {
 		return
 	}
 	size, err := walSize(s.path)
 	if err == nil && size < walLimit {
+		s.urgent = false
 		return
 	}
-	s.written = 0
+	s.written, s.urgent = 0, size > walHigh
 	s.checkpoint = make(chan error, 1)
-	go func() {
+	go func(urgent bool) {
 		if err == nil {
-			err = s.checkpointBeside(size > walHigh)
+			err = s.checkpointBeside(urgent)
 		}
 		s.checkpoint <- err
-	}()
+	}(s.urgent)
 }
 
 // settle waits for the checkpoint that is under way.
@@ -54,7 +55,7 @@ func (s *Store) settle() error {
 func (s *Store) checkpointBeside(urgent bool) error {
 	var err error
 	emptied := s.gate.quiet(urgent, func() { _, err = s.w.checkpoint("TRUNCATE") })
-	if !emptied {
+	if !emptied && err == nil {
 		_, err = s.w.checkpoint("PASSIVE")
 	}
 	return err

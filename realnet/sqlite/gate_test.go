@@ -12,16 +12,21 @@ func TestGateQuietMoment(t *testing.T) {
 		var g gate
 		moments, entered := 0, 0
 		moment := func() { moments++ }
-		g.enter()
+		g.enter(false)
 		if g.quiet(true, moment) || moments != 0 {
 			t.Fatal("a quiet moment with a reader inside")
 		}
 		go func() {
-			g.enter()
+			g.enter(false)
 			entered++
 		}()
-		synctest.Wait()
-		g.leave()
+		for range 2 { // as long as the writer goes on asking, it has precedence
+			time.Sleep(patience * 2 / 3)
+			if g.quiet(true, moment) || entered != 0 {
+				t.Fatal("a reader went in before the quiet moment")
+			}
+		}
+		g.leave(false)
 		synctest.Wait()
 		if entered != 0 {
 			t.Fatal("a reader went in before the quiet moment")
@@ -36,23 +41,52 @@ func TestGateQuietMoment(t *testing.T) {
 	})
 }
 
-// Nobody waits at the gate for a Save that does not come, nor if no quiet moment is wanted.
+// Nobody waits at the gate for a Save that does not come, for a long reader, or for nothing.
 func TestGatePatience(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var g gate
-		g.enter()
-		if g.quiet(false, nil) {
-			t.Fatal("a quiet moment with a reader inside")
+		g.enter(false)
+		enter := func(want time.Duration, long bool) {
+			t.Helper()
+			before := time.Now()
+			g.enter(long)
+			if waited := time.Since(before); waited != want {
+				t.Errorf("waited %v, want %v", waited, want)
+			}
 		}
-		before := time.Now()
-		g.enter()
-		if waited := time.Since(before); waited != 0 {
-			t.Errorf("waited %v for nothing", waited)
-		}
+		g.quiet(false, nil)
+		enter(0, false)
 		g.quiet(true, nil)
-		g.enter()
-		if waited := time.Since(before); waited != patience {
-			t.Errorf("waited %v, want %v", waited, patience)
+		enter(patience, false)
+		g.quiet(true, nil)
+		enter(patience, true)
+		g.quiet(true, nil)
+		enter(0, false)
+	})
+}
+
+// A writer that asks without end does not keep a reader out for ever.
+func TestGateLatest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var g gate
+		g.enter(false)
+		done := make(chan struct{})
+		go func() {
+			for {
+				g.quiet(true, nil)
+				select {
+				case <-done:
+					return
+				case <-time.After(patience / 2):
+				}
+			}
+		}()
+		synctest.Wait()
+		before := time.Now()
+		g.enter(false)
+		if waited := time.Since(before); waited != latest {
+			t.Errorf("waited %v, want %v", waited, latest)
 		}
+		close(done)
 	})
 }

@@ -13,12 +13,13 @@ import (
 const readers = 3
 
 // view runs fn in one transaction of a reader: all it reads is of one applied index.
-func (s *Store) view(fn func(c *conn, h head) error) (err error) {
+// Long ones are those that nobody should wait for.
+func (s *Store) view(long bool, fn func(c *conn, h head) error) (err error) {
 	if err := s.ready(); err != nil {
 		return err
 	}
-	s.gate.enter()
-	defer s.gate.leave()
+	s.gate.enter(long)
+	defer s.gate.leave(long)
 	c, err := s.reader()
 	defer func() { s.readers <- c }()
 	if err != nil {
@@ -50,7 +51,7 @@ func (s *Store) reader() (*conn, error) {
 // Rows implements replica.Store.
 func (s *Store) Rows(ranges []row.Range) (replica.Rows, error) {
 	answer := replica.Rows{Sets: make([][]row.Row, len(ranges))}
-	err := s.view(func(c *conn, h head) (err error) {
+	err := s.view(false, func(c *conn, h head) (err error) {
 		answer.Index = h.applied
 		for i, r := range ranges {
 			if answer.Sets[i], err = c.rangeOf(s.tables, r); err != nil {
@@ -109,7 +110,7 @@ func pathOf(tables []*row.Table, r row.Range) ([]int, error) {
 // Export implements replica.Store. It checks the rows against the digest: a missing or stale row is
 // an error, not a snapshot.
 func (s *Store) Export() (snap replica.Snapshot, err error) {
-	err = s.view(func(c *conn, h head) error {
+	err = s.view(true, func(c *conn, h head) error {
 		mark, err := c.mark(&h, h.applied)
 		if err != nil {
 			return err

@@ -26,6 +26,7 @@ type Store struct {
 	head       head
 	recovered  bool
 	written    int        // bytes since the WAL was looked at
+	urgent     bool       // it is far too long: every Save looks for a moment to empty it
 	checkpoint chan error // not nil: one is under way, and says here how it went
 
 	gate    gate
