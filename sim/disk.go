@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -18,8 +19,19 @@ import (
 // disk is one replica's store. It is a replica.Store whose Save may also be taken in two steps.
 type disk struct {
 	tables []*row.Table
+	boot   uint64
+	image
 
-	boot    uint64
+	inFlight *replica.Save
+	poison   error // after a refusal nothing more is taken
+
+	// lies makes the disk report saves that it does not keep. No plan does that; it is there to show
+	// that the checkers would notice.
+	lies bool
+}
+
+// image is what is durable.
+type image struct {
 	seq     uint64
 	hard    raft.Hard
 	compact raft.Mark
@@ -27,15 +39,13 @@ type disk struct {
 	applied raft.Index
 	rows    map[*row.Table][]row.Row // by key; looked up only
 	digest  row.Digest
-
-	inFlight *replica.Save
 }
 
 func newDisk(chain raft.Chain, genesis []row.Row) *disk {
-	d := &disk{tables: replica.Catalogue(), rows: map[*row.Table][]row.Row{}}
-	d.compact.Chain = chain
+	d := &disk{tables: replica.Catalogue()}
+	d.rows, d.compact.Chain = map[*row.Table][]row.Row{}, chain
 	for _, r := range genesis {
-		d.put(r)
+		d.put(r, nil)
 	}
 	return d
 }
@@ -53,7 +63,10 @@ func (d *disk) hot() []row.Row {
 	var hot []row.Row
 	for _, t := range d.tables {
 		if t.Hot {
-			hot = append(hot, d.rows[t]...)
+			for _, r := range d.rows[t] {
+				r.Values = slices.Clone(r.Values)
+				hot = append(hot, r)
+			}
 		}
 	}
 	return hot
@@ -69,27 +82,45 @@ func (d *disk) Save(s replica.Save) (replica.Saved, error) {
 
 func (d *disk) begin(s *replica.Save) error {
 	switch {
+	case d.poison != nil:
+		return d.poison
 	case d.inFlight != nil:
 		return fmt.Errorf("save %d begun while %d is in flight", s.Seq, d.inFlight.Seq)
-	case s.Seq != d.seq+1:
-		return fmt.Errorf("save %d after %d", s.Seq, d.seq)
 	}
 	d.inFlight = s
 	return nil
 }
 
-// finish makes the save in flight durable.
+// finish makes the save in flight durable, whole or not at all.
 func (d *disk) finish() (replica.Saved, error) {
 	s := d.inFlight
 	d.inFlight = nil
-	if err := d.apply(s); err != nil {
-		return replica.Saved{}, fmt.Errorf("save %d: %w", s.Seq, err)
+	if d.lies {
+		d.seq = s.Seq
+		return replica.Saved{Seq: s.Seq, Digest: d.digest}, nil
+	}
+	was := d.image
+	var undo undo
+	if err := d.apply(s, &undo); err != nil {
+		undo.run()
+		d.image = was
+		d.poison = fmt.Errorf("save %d: %w", s.Seq, err)
+		return replica.Saved{}, d.poison
 	}
 	saved := replica.Saved{Seq: s.Seq, Digest: d.digest}
 	if s.Install != nil {
 		saved.Hot = d.hot()
 	}
 	return saved, nil
+}
+
+// undo takes back changes to rows, the last one first.
+type undo []func()
+
+func (u undo) run() {
+	for i := len(u) - 1; i >= 0; i-- {
+		u[i]()
+	}
 }
 
 // crash ends a life: the save in flight is there, whole, or it is not.
@@ -107,58 +138,135 @@ func (d *disk) crash(there bool) error {
 
 func (d *disk) last() raft.Index { return d.compact.Index + raft.Index(len(d.log)) }
 
-func (d *disk) apply(s *replica.Save) error {
+// apply carries out the parts of a Save in their order. What a correct machine never asks for is
+// refused: storagetest lists it.
+func (d *disk) apply(s *replica.Save, u *undo) error {
+	if s.Seq != d.seq+1 {
+		return fmt.Errorf("the one before was %d", d.seq)
+	}
+	d.seq = s.Seq
+	committed := d.hard.Commit
+	if err := d.setHard(s.Hard); err != nil {
+		return err
+	}
 	if s.Install != nil {
-		if err := d.install(s.Install); err != nil {
+		if err := d.install(s.Install, s.CutFrom); err != nil {
 			return err
 		}
 	}
-	if s.Hard != nil {
-		if s.Hard.Term < d.hard.Term || s.Hard.Commit < d.hard.Commit {
-			return fmt.Errorf("hard state goes back: %+v after %+v", *s.Hard, d.hard)
-		}
-		d.hard = *s.Hard
-	}
-	if err := d.applyLog(s); err != nil {
+	if err := d.cut(s.CutFrom, committed); err != nil {
 		return err
 	}
-	if s.Applied != 0 {
-		d.applied = s.Applied
+	if err := d.append(s.Append); err != nil {
+		return err
 	}
-	for _, e := range s.Effects {
-		d.effect(e)
+	if err := d.effects(s, u); err != nil {
+		return err
 	}
-	d.seq = s.Seq
-	return d.compactTo(s)
+	return d.compactTo(s.Compact)
 }
 
-func (d *disk) applyLog(s *replica.Save) error {
-	if s.CutFrom != 0 && s.CutFrom <= d.compact.Index && s.Install == nil {
-		return fmt.Errorf("cut from %d, compacted to %d", s.CutFrom, d.compact.Index)
+func (d *disk) setHard(h *raft.Hard) error {
+	switch {
+	case h == nil:
+		return nil
+	case h.Term < d.hard.Term || h.Commit < d.hard.Commit:
+		return fmt.Errorf("hard state goes back: %+v after %+v", *h, d.hard)
+	case h.Term == d.hard.Term && d.hard.Vote != 0 && h.Vote != d.hard.Vote:
+		return fmt.Errorf("second vote in a term: %+v after %+v", *h, d.hard)
 	}
-	if from := max(s.CutFrom, d.compact.Index+1); s.CutFrom != 0 && from <= d.last() {
-		d.log = slices.Clone(d.log[:from-d.compact.Index-1])
+	d.hard = *h
+	return nil
+}
+
+func (d *disk) cut(from, committed raft.Index) error {
+	if from == 0 || from > d.last() {
+		return nil
 	}
-	for _, e := range s.Append {
-		if e.Index != d.last()+1 {
-			return fmt.Errorf("append %d after %d", e.Index, d.last())
+	if from <= committed {
+		return fmt.Errorf("cut from %d, but %d is committed", from, committed)
+	}
+	d.log = slices.Clone(d.log[:max(from, d.compact.Index+1)-d.compact.Index-1])
+	return nil
+}
+
+func (d *disk) append(entries []raft.Entry) error {
+	d.log = slices.Clip(d.log)
+	for _, e := range entries {
+		if e.Index != d.last()+1 || e.Term < d.lastTerm() {
+			return fmt.Errorf("append %d of term %d after %d of term %d", e.Index, e.Term, d.last(), d.lastTerm())
 		}
 		d.log = append(d.log, e)
+	}
+	if d.hard.Term < d.lastTerm() {
+		return fmt.Errorf("term %d with a log up to term %d", d.hard.Term, d.lastTerm())
 	}
 	return nil
 }
 
-func (d *disk) compactTo(s *replica.Save) error {
-	if d.applied > d.hard.Commit || d.applied > d.last() {
-		return fmt.Errorf("applied %d, commit %d, last %d", d.applied, d.hard.Commit, d.last())
+func (d *disk) lastTerm() raft.Term {
+	if n := len(d.log); n > 0 {
+		return d.log[n-1].Term
 	}
-	if s.Compact <= d.compact.Index {
+	return d.compact.Term
+}
+
+func (d *disk) effects(s *replica.Save, u *undo) error {
+	if s.Applied == 0 || s.Applied == d.applied {
+		if len(s.Effects) > 0 {
+			return fmt.Errorf("%d effects, but applied stays at %d", len(s.Effects), d.applied)
+		}
 		return nil
 	}
-	if s.Compact > d.applied {
-		return fmt.Errorf("compact to %d, applied %d", s.Compact, d.applied)
+	if s.Applied < d.applied || s.Applied > d.hard.Commit || s.Applied > d.last() {
+		return fmt.Errorf("applied %d after %d, commit %d, last %d", s.Applied, d.applied, d.hard.Commit, d.last())
 	}
-	n := s.Compact - d.compact.Index
+	d.applied = s.Applied
+	for _, e := range s.Effects {
+		t := e.Row.Table
+		want := len(t.Columns)
+		if e.Op == row.Delete {
+			want = t.Key
+		}
+		if !slices.Contains(d.tables, t) || len(e.Row.Values) < want {
+			return fmt.Errorf("effect on %s with %d of %d columns", t.Name, len(e.Row.Values), want)
+		}
+		if _, there := d.find(e.Row); there && e.Op == row.Insert {
+			return fmt.Errorf("insert into %s of a key that is there", e.Row.Table.Name)
+		}
+		d.effect(e, u)
+	}
+	return d.unique(s.Effects)
+}
+
+// unique checks the Index of the tables that were written.
+func (d *disk) unique(effects []row.Effect) error {
+	for _, e := range effects {
+		t := e.Row.Table
+		if len(t.Index) == 0 || e.Op == row.Delete {
+			continue
+		}
+		n := 0
+		for _, r := range d.rows[t] {
+			if !slices.ContainsFunc(t.Index, func(c int) bool { return r.Values[c] != e.Row.Values[c] }) {
+				n++
+			}
+		}
+		if n > 1 {
+			return fmt.Errorf("two rows of %s share a place in its index", t.Name)
+		}
+	}
+	return nil
+}
+
+func (d *disk) compactTo(to raft.Index) error {
+	if to <= d.compact.Index {
+		return nil
+	}
+	if to > d.applied {
+		return fmt.Errorf("compact to %d, applied %d", to, d.applied)
+	}
+	n := to - d.compact.Index
 	d.compact = markOf(d.log[n-1])
 	d.log = slices.Clone(d.log[n:])
 	return nil
@@ -168,23 +276,33 @@ func markOf(e raft.Entry) raft.Mark {
 	return raft.Mark{Index: e.Index, Term: e.Term, Chain: e.Chain, Time: e.Time}
 }
 
-// install replaces the rows. The log is kept only where it continues the snapshot's chain.
-func (d *disk) install(s *replica.Snapshot) error {
+// install replaces the rows. Entries behind the snapshot are kept, so they must continue it or be
+// cut in the same step.
+func (d *disk) install(s *replica.Snapshot, cutFrom raft.Index) error {
+	at := s.Mark.Index
+	if at < d.applied || at > d.hard.Commit {
+		return fmt.Errorf("install a snapshot at %d, applied %d, commit %d", at, d.applied, d.hard.Commit)
+	}
+	var kept []raft.Entry
+	if at < d.last() {
+		kept = slices.Clone(d.log[at-d.compact.Index:])
+		here := d.compact
+		if e, ok := d.entry(at); ok {
+			here = markOf(e)
+		}
+		if here.Chain != s.Mark.Chain && (cutFrom == 0 || cutFrom > at+1) {
+			return fmt.Errorf("entries behind the snapshot at %d do not continue it", at)
+		}
+	}
 	rows := map[*row.Table][]row.Row{}
 	err := replica.ReadSnapshot(*s, d.tables, func(r row.Row) error {
 		rows[r.Table] = append(rows[r.Table], r)
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("install snapshot at %d: %w", s.Mark.Index, err)
+		return fmt.Errorf("install: %w", err)
 	}
-	if e, ok := d.entry(s.Mark.Index); ok && e.Chain == s.Mark.Chain {
-		d.log = slices.Clone(d.log[s.Mark.Index-d.compact.Index:])
-	} else {
-		d.log = nil
-	}
-	d.rows, d.digest, d.compact, d.applied = rows, s.Digest, s.Mark, s.Mark.Index
-	d.hard.Commit = max(d.hard.Commit, s.Mark.Index)
+	d.rows, d.digest, d.compact, d.log, d.applied = rows, s.Digest, s.Mark, kept, at
 	return nil
 }
 
@@ -196,12 +314,12 @@ func (d *disk) entry(i raft.Index) (raft.Entry, bool) {
 	return d.log[i-d.compact.Index-1], true
 }
 
-func (d *disk) effect(e row.Effect) {
+func (d *disk) effect(e row.Effect, u *undo) {
 	if e.Op == row.Delete {
-		d.remove(e.Row)
+		d.remove(e.Row, u)
 		return
 	}
-	d.put(e.Row)
+	d.put(e.Row, u)
 }
 
 func (d *disk) find(r row.Row) (int, bool) {
@@ -211,54 +329,89 @@ func (d *disk) find(r row.Row) (int, bool) {
 	})
 }
 
-func (d *disk) put(r row.Row) {
+func (d *disk) put(r row.Row, u *undo) {
+	r.Values = slices.Clone(r.Values)
 	i, ok := d.find(r)
 	rows := d.rows[r.Table]
 	if ok {
-		d.digest.Remove(rows[i])
+		old := rows[i]
+		d.digest.Remove(old)
 		rows[i] = r
+		u.add(func() { d.put(old, nil) })
 	} else {
 		rows = slices.Insert(rows, i, r)
+		u.add(func() { d.remove(r, nil) })
 	}
 	d.digest.Add(r)
 	d.rows[r.Table] = rows
 }
 
-func (d *disk) remove(r row.Row) {
+func (d *disk) remove(r row.Row, u *undo) {
 	if i, ok := d.find(r); ok {
 		rows := d.rows[r.Table]
-		d.digest.Remove(rows[i])
+		old := rows[i]
+		d.digest.Remove(old)
 		d.rows[r.Table] = slices.Delete(rows, i, i+1)
+		u.add(func() { d.put(old, nil) })
+	}
+}
+
+func (u *undo) add(f func()) {
+	if u != nil {
+		*u = append(*u, f)
 	}
 }
 
 // Rows answers ranges from the rows as they are durable now.
 func (d *disk) Rows(ranges []row.Range) (replica.Rows, error) {
+	if d.poison != nil {
+		return replica.Rows{}, d.poison
+	}
 	out := replica.Rows{Index: d.applied, Sets: make([][]row.Row, len(ranges))}
 	for i, r := range ranges {
-		out.Sets[i] = d.scan(r)
+		cols, err := path(r)
+		if err == nil && !slices.Contains(d.tables, r.Table) {
+			err = fmt.Errorf("range over %s, which is no table of this store", r.Table.Name)
+		}
+		if err != nil {
+			return replica.Rows{}, err
+		}
+		out.Sets[i] = d.scan(r, cols)
 	}
 	return out, nil
 }
 
-func (d *disk) scan(r row.Range) []row.Row {
-	cols := []int{0, 1}[:min(2, r.Table.Key)]
+// path gives the columns that a range runs along: one or two, of integers.
+func path(r row.Range) ([]int, error) {
+	cols := []int{0, 1, 2}[:min(3, r.Table.Key)]
 	if r.ByIndex {
 		cols = r.Table.Index
 	}
+	bad := len(cols) == 0 || len(cols) > 2
+	for _, c := range cols {
+		bad = bad || r.Table.Columns[c].Kind != row.Int
+	}
+	if bad {
+		return nil, fmt.Errorf("range over %s, which has no such path", r.Table.Name)
+	}
+	return cols, nil
+}
+
+func (d *disk) scan(r row.Range, cols []int) []row.Row {
 	var found []row.Row
 	for _, v := range d.rows[r.Table] {
 		n := v.Values[cols[len(cols)-1]].Int
 		if (len(cols) == 1 || v.Values[cols[0]].Int == r.Eq) && r.From <= n && n <= r.To {
+			v.Values = slices.Clone(v.Values)
 			found = append(found, v)
 		}
 	}
 	slices.SortStableFunc(found, func(a, b row.Row) int {
-		c := a.Values[cols[len(cols)-1]].Int - b.Values[cols[len(cols)-1]].Int
+		c := cmp.Compare(a.Values[cols[len(cols)-1]].Int, b.Values[cols[len(cols)-1]].Int)
 		if r.Desc {
 			c = -c
 		}
-		return int(max(-1, min(1, c)))
+		return c
 	})
 	if r.Limit > 0 && len(found) > r.Limit {
 		found = found[:r.Limit]
@@ -268,6 +421,9 @@ func (d *disk) scan(r row.Range) []row.Row {
 
 // Export makes a snapshot of the rows as they are durable now.
 func (d *disk) Export() (replica.Snapshot, error) {
+	if d.poison != nil {
+		return replica.Snapshot{}, d.poison
+	}
 	mark := d.compact
 	if e, ok := d.entry(d.applied); ok {
 		mark = markOf(e)
@@ -284,5 +440,8 @@ func (d *disk) Export() (replica.Snapshot, error) {
 	return w.Finish(), nil
 }
 
+// reopen is a new life of the store: what stopped the old one is over.
+func (d *disk) reopen() { d.inFlight, d.poison = nil, nil }
+
 // Close has nothing to do: what was saved is saved.
-func (d *disk) Close() error { return nil }
+func (d *disk) Close() error { return d.poison }

@@ -93,18 +93,27 @@ func Run(p Plan) Result { return RunLogged(p, nil) }
 
 // RunLogged is Run, and writes what happens, a line each, for people. The log changes nothing.
 func RunLogged(p Plan, log io.Writer) Result {
-	w := &world{plan: p, dice: Dice(p.Seed), log: log}
-	w.chain = raft.Chain{'s', 'i', 'm'}
+	w := newWorld(p, log)
+	w.run(p.Chaos)
+	w.recover()
+	return w.result()
+}
+
+// newWorld makes a world in which everybody is about to begin.
+func newWorld(p Plan, log io.Writer) *world {
+	w := &world{plan: p, dice: Dice(p.Seed), log: log, chain: raft.Chain{'s', 'i', 'm'}}
 	w.links = links{shut: map[[2]raft.ID]int{}, count: map[[2]raft.ID]uint64{}}
 	w.checks = newChecks(w)
 	w.birth()
 	w.schedule()
-	w.run(p.Chaos)
-	w.recover()
-	r := Result{Plan: p, Trace: uint64(w.trace), Failure: w.failure}
+	return w
+}
+
+func (w *world) result() Result {
 	w.stats.Virtual, w.stats.Committed = w.now, uint64(len(w.checks.ghost))
-	r.Stats = w.stats
+	r := Result{Plan: w.plan, Trace: uint64(w.trace), Stats: w.stats}
 	r.History = w.judge(&r)
+	r.Failure = w.failure
 	return r
 }
 
@@ -228,7 +237,6 @@ func (w *world) judge(r *Result) *lin.History {
 	r.Vacuous = r.Report.Verdict == lin.Unknown && r.Report.Findings[0].Rule == lin.RuleVacuous
 	if r.Report.Verdict != lin.Pass && !r.Vacuous {
 		w.fail("history", "%v", r.Report)
-		r.Failure = w.failure
 	}
 	return h
 }

@@ -31,19 +31,27 @@ type world struct {
 	failure *Failure
 }
 
-// event is one thing that will happen, if its time comes and nobody has cancelled it.
+// event is one thing that will happen. It holds no pointer, so that the heap moves it cheaply; what it
+// does lies in a slot beside.
 type event struct {
 	at    time.Duration
 	tie   uint64 // events of one instant come in the order of a seeded hash …
 	birth uint64 // … and then of their making
-	do    func()
-	name  string // for the trace
-	who   uint64
+	slot  int32
+}
+
+// act is what an event does, to whom and called what, for the trace.
+type act struct {
+	do   func()
+	name string
+	who  uint64
 }
 
 // queue is a heap of events, earliest first.
 type queue struct {
 	heap   []event
+	acts   []act
+	free   []int32 // slots of acts
 	births uint64
 }
 
@@ -57,9 +65,16 @@ func (e *event) before(f *event) bool {
 	return e.birth < f.birth
 }
 
-func (q *queue) push(e event) {
+func (q *queue) push(at time.Duration, tie uint64, a act) {
 	q.births++
-	e.birth = q.births
+	e := event{at: at, tie: tie, birth: q.births}
+	if n := len(q.free); n > 0 {
+		e.slot, q.free = q.free[n-1], q.free[:n-1]
+		q.acts[e.slot] = a
+	} else {
+		e.slot = int32(len(q.acts))
+		q.acts = append(q.acts, a)
+	}
 	q.heap = append(q.heap, e)
 	i := len(q.heap) - 1
 	for i > 0 && q.heap[i].before(&q.heap[(i-1)/2]) {
@@ -68,10 +83,12 @@ func (q *queue) push(e event) {
 	}
 }
 
-func (q *queue) pop() event {
+func (q *queue) pop() (time.Duration, act) {
 	top, last := q.heap[0], len(q.heap)-1
+	a := q.acts[top.slot]
+	q.acts[top.slot] = act{}
+	q.free = append(q.free, top.slot)
 	q.heap[0] = q.heap[last]
-	q.heap[last] = event{}
 	q.heap = q.heap[:last]
 	for i := 0; ; {
 		l, r, least := 2*i+1, 2*i+2, i
@@ -82,7 +99,7 @@ func (q *queue) pop() event {
 			least = r
 		}
 		if least == i {
-			return top
+			return top.at, a
 		}
 		q.heap[i], q.heap[least] = q.heap[least], q.heap[i]
 		i = least
@@ -91,7 +108,7 @@ func (q *queue) pop() event {
 
 // after makes something happen in the future, to whom and called what, for the trace.
 func (w *world) after(d time.Duration, name string, who uint64, do func()) {
-	w.queue.push(event{at: w.now + d, tie: w.dice.draw(diceTie, who, w.queue.births), name: name, who: who, do: do})
+	w.queue.push(w.now+d, w.dice.draw(diceTie, who, w.queue.births), act{do, name, who})
 }
 
 // run lets the world go on until the time, the end of all events, or a failure.
@@ -125,8 +142,8 @@ func (w *world) runUntil(limit time.Duration, done func() bool) bool {
 const maxEvents = 3_000_000
 
 func (w *world) step() {
-	e := w.queue.pop()
-	w.now = e.at
+	at, e := w.queue.pop()
+	w.now = at
 	w.stats.Events++
 	if w.stats.Events > maxEvents {
 		w.fail("budget", "no end after %d events at %v", maxEvents, w.now)
