@@ -66,7 +66,7 @@ func (s *servers) killAll(books []*ledger, round int) (back time.Duration) {
 		senders.Go(func() { errs <- b.load(ctx, stop, &answered) })
 	}
 	// How far they get before the kill differs from round to round.
-	goal := int64(20 + 37*round%300)
+	goal := int64(20 + 37*round%200)
 	realnettest.Until(s.t, "load", func() bool { return answered.Load() >= goal })
 	for i := range s.running {
 		s.signal(i, syscall.SIGKILL)

@@ -54,17 +54,29 @@ func Dial(address string) (*Puppet, error) {
 
 // DialSilently opens a stream and says nothing: the test is free to be rude.
 func DialSilently(address string) (*Puppet, error) {
-	cc, err := grpc.NewClient("passthrough:///"+address, grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(wire.MaxServerFrame), grpc.MaxCallSendMsgSize(4*wire.MaxFrame)),
-		grpc.WithDisableRetry(), grpc.WithDisableServiceConfig(), grpc.WithNoProxy())
+	cc, err := dial(address)
 	if err != nil {
 		return nil, err
 	}
+	p, err := open(cc)
+	if err != nil {
+		return nil, errors.Join(err, cc.Close())
+	}
+	return p, nil
+}
+
+func dial(address string) (*grpc.ClientConn, error) {
+	return grpc.NewClient("passthrough:///"+address, grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(wire.MaxServerFrame), grpc.MaxCallSendMsgSize(4*wire.MaxFrame)),
+		grpc.WithDisableRetry(), grpc.WithDisableServiceConfig(), grpc.WithNoProxy())
+}
+
+func open(cc *grpc.ClientConn) (*Puppet, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	stream, err := wire.NewChatClient(cc).Session(ctx)
 	if err != nil {
 		cancel()
-		return nil, errors.Join(err, cc.Close())
+		return nil, err
 	}
 	return &Puppet{
 		Stream: stream, cc: cc, cancel: cancel, answers: map[uint64]chan *wire.Reply{}, news: make(chan struct{}),
@@ -85,7 +97,9 @@ func (p *Puppet) greet() error {
 func (p *Puppet) Close() {
 	p.cancel()
 	p.reader.Wait()
-	_ = p.cc.Close()
+	if p.cc != nil {
+		_ = p.cc.Close()
+	}
 }
 
 func (p *Puppet) read() {
@@ -419,6 +433,11 @@ func (f *Feed) once(ctx context.Context, n int) error {
 		if err != nil {
 			return err
 		}
+		// A server runs ahead of acknowledgements by so much and no further.
+		ack := wire.EncodeAck(&replica.Ack{Sub: f.sub, N: f.after})
+		if err := p.Send(&wire.ClientFrame{Acks: []*wire.Ack{ack}}); err != nil {
+			return err
+		}
 		if end != nil && len(fresh) == 0 {
 			return fmt.Errorf("feed ended: %d %s", end.Why, end.By)
 		}
@@ -446,4 +465,31 @@ func (f *Feed) Bodies() []string {
 		}
 	}
 	return list
+}
+
+var (
+	sharedMu sync.Mutex
+	shared   = map[string]*grpc.ClientConn{}
+)
+
+// Share is a session with hellos exchanged and nobody reading, on a TCP connection that all with the
+// same number share. For benchmarks.
+func Share(address string, number int) (*Puppet, error) {
+	sharedMu.Lock()
+	defer sharedMu.Unlock()
+	key := fmt.Sprint(address, "#", number)
+	cc := shared[key]
+	if cc == nil {
+		var err error
+		if cc, err = dial(address); err != nil {
+			return nil, err
+		}
+		shared[key] = cc
+	}
+	p, err := open(cc)
+	if err != nil {
+		return nil, err
+	}
+	p.cc = nil
+	return p, p.greet()
 }
