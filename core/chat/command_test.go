@@ -68,6 +68,17 @@ func TestLogin(t *testing.T) {
 		Identity{UID: r.UID, Name: "ada", Epoch: 3, Label: "phone 2", Cursor: 1, Queued: 1})
 }
 
+// What a Login elsewhere is told is the label and the date of the last login of the device in use.
+func TestLoggedInElsewhere(t *testing.T) {
+	w := newWorld(t)
+	w.signup("ada")
+	w.must(dev("ada"), Login{Name: "ada", Label: "desk"})
+	since := w.at.Date
+	w.must(dev("ada"), Void{})
+	r := w.refused(dev("phone"), Login{Name: "ada"}, LoggedInElsewhere)
+	equal(t, "result", r, Result{Code: LoggedInElsewhere, Label: "desk", Since: since})
+}
+
 // Login is refused in this order, each refusal hiding those behind it.
 func TestLoginRefusals(t *testing.T) {
 	stale := Evidence{Version: 1}

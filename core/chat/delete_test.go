@@ -30,6 +30,17 @@ func TestDeleteAccount(t *testing.T) {
 	equal(t, "stays", ok, true)
 }
 
+// An account that nothing ever happened to leaves as little behind as any other.
+func TestDeleteUntouched(t *testing.T) {
+	w := newWorld(t)
+	w.signup("ada")
+	w.at.Time += 40 * second
+	w.internal(Expire{Leases: w.s.Lapsed(w.at.Time)})
+	w.must(dev("ada"), DeleteAccount{})
+	w.reload()
+	equal(t, "mailboxes", len(w.store.rows(mailboxTable)), 0)
+}
+
 // No acknowledged message just vanishes: whoever talked with the account is told which messages its
 // delivered mark does not cover.
 func TestUndeliverable(t *testing.T) {

@@ -81,14 +81,12 @@ func (s *State) acknowledge(at Stamp, d *device, n uint64, out *Outcome) {
 	s.catchUp(at, a, out)
 }
 
-// trim drops whole blocks of rows that all devices that are open and not fenced have acknowledged.
-// Others, and new ones, begin at the account's cursor.
+// trim drops whole blocks of rows that all devices have acknowledged which are open and not fenced.
+// New ones begin at the account's cursor, and so do fenced ones, as State.cursor says.
 func (s *State) trim(a *account, out *Outcome) {
 	low := a.cursor
 	for _, d := range a.devices {
-		if !s.fenced(d) {
-			low = min(low, s.cursor(d))
-		}
+		low = min(low, s.cursor(d))
 	}
 	if floor := low / feedBlock * feedBlock; floor > a.floor {
 		s.drop(a, floor, out)

@@ -20,6 +20,18 @@ func TestLeaseEndsByEntry(t *testing.T) {
 	equal(t, "endings", w.endings(), "ada: taken over by ")
 }
 
+// A lease is good for 30 seconds, and an Expire at their end is not too early.
+func TestExpireInTime(t *testing.T) {
+	w := newWorld(t)
+	w.signup("ada")
+	expire := Expire{Leases: []Lapse{{dev("ada"), 1}}}
+	w.at.Time += 28 * second
+	w.internal(expire)
+	equal(t, "after 29 seconds", w.s.NextLapse(), w.at.Time+second)
+	w.internal(expire)
+	equal(t, "after 30 seconds", w.s.NextLapse(), Never)
+}
+
 // Expire is re-checked: a lease that was renewed, or is another's by now, stays.
 func TestExpireIsChecked(t *testing.T) {
 	w := newWorld(t)
@@ -239,6 +251,7 @@ func TestAttachedIsNotIdle(t *testing.T) {
 // The last use of a device moves at most once an hour, so that its row stays quiet.
 func TestSeenIsQuiet(t *testing.T) {
 	w := newWorld(t)
+	w.every = 1 << 60
 	w.signup("ada")
 	w.s.Flush(nil)
 	writes := func() (n int) {
@@ -262,12 +275,15 @@ func TestSeenIsQuiet(t *testing.T) {
 // Many changes to one row cost one write, and the order of the effects is that of tables and keys.
 func TestFlush(t *testing.T) {
 	w := newWorld(t)
+	w.every = 1 << 60
 	w.signup("bob", "ada")
 	w.login(dev("phone"), "ada")
 	for range 5 {
 		w.must(dev("phone"), Send{To: "bob", Body: "x"})
 	}
 	w.must(dev("ada"), Logout{})
+	w.send("bob", "bob", "x")
+	w.must(dev("phone"), Send{To: "bob", Body: "x"})
 	got := ""
 	for _, e := range w.s.Flush(nil) {
 		key := fmt.Sprint(e.Row.Values[0].Int)
@@ -277,6 +293,7 @@ func TestFlush(t *testing.T) {
 		got += fmt.Sprintf("%s %s %s\n", [...]string{"put", "insert", "delete"}[e.Op], e.Row.Table.Name, key)
 	}
 	equal(t, "effects", got, "put account 11\nput account 12\nput mailbox 11\nput mailbox 12\n"+
-		"delete device ada\nput device bob\nput device phone\nput conversation 14\n")
+		"delete device ada\nput device bob\nput device phone\nput conversation 14\n"+
+		"put conversation 20\n")
 	equal(t, "then", len(w.s.Flush([]row.Effect{})), 0)
 }

@@ -26,6 +26,7 @@ func TestAgreesWithTwin(t *testing.T) {
 			s.MaxDevices = rapid.IntRange(1, 3).Draw(t, "devices")
 			s.MaxBody = 5
 		})
+		w.every = rapid.Uint64Range(1, 9).Draw(t, "entries between flushes")
 		p := &pair{w, &twin{set: w.s.Settings()}, map[DeviceID]bool{}}
 		t.Repeat(map[string]func(*rapid.T){
 			"first": p.first, "command": p.command, "send": p.say, "burst": p.burst, "heard": p.report,
@@ -190,6 +191,7 @@ func (p *pair) compare(t *rapid.T) {
 func TestFlushesDoNotMatter(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := lived(t), lived(t)
+		b.every = 1 << 60
 		for range rapid.IntRange(1, 20).Draw(t, "n") {
 			from := rapid.SampledFrom([]DeviceID{dev("ada"), dev("bob"), dev("eve"), dev("phone")}).Draw(t, "device")
 			cmd := rapid.SampledFrom([]Command{
@@ -199,9 +201,7 @@ func TestFlushesDoNotMatter(t *testing.T) {
 			if got != want {
 				t.Fatalf("got %+v, want %+v", got, want)
 			}
-			if rapid.Bool().Draw(t, "flush") {
-				a.reload()
-			}
+			a.every = rapid.Uint64Range(1, 3).Draw(t, "entries between flushes")
 		}
 		if a.reload().Hash() != b.reload().Hash() {
 			t.Fatalf("the stores differ")

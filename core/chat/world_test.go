@@ -17,6 +17,7 @@ type world struct {
 	at    Stamp
 	out   Outcome
 	store store
+	every uint64 // entries between flushes
 }
 
 // failer is what *testing.T and *rapid.T have in common.
@@ -30,7 +31,7 @@ func newWorld(t failer, change ...func(*Settings)) *world {
 	for _, f := range change {
 		f(&set)
 	}
-	w := &world{t: t, s: New(set), store: store{}, at: Stamp{Index: 10, Time: 1000 * second, Date: 1_700_000_000_000}}
+	w := &world{t: t, s: New(set), store: store{}, every: 1, at: Stamp{Index: 10, Time: 1000 * second, Date: 1_700_000_000_000}}
 	for _, r := range Genesis(set) {
 		w.store.put(t, row.Effect{Op: row.Insert, Row: r})
 	}
@@ -58,6 +59,23 @@ func (w *world) settled() {
 		w.t.Fatalf("after entry %d: %v", w.at.Index, err)
 	}
 	for _, e := range w.out.Effects {
+		w.store.put(w.t, e)
+	}
+	if w.at.Index%w.every == 0 {
+		w.flush()
+	}
+}
+
+// flush writes the hot rows that changed, each once.
+func (w *world) flush() {
+	w.t.Helper()
+	written := map[string]bool{}
+	for _, e := range w.s.Flush(nil) {
+		key := storeKey(e.Row)
+		if written[key] {
+			w.t.Fatalf("%s is written twice", key)
+		}
+		written[key] = true
 		w.store.put(w.t, e)
 	}
 }
@@ -252,12 +270,10 @@ func (st store) hot() []row.Row {
 	return list
 }
 
-// flush writes what changed, and reads the whole state back from the rows.
+// reload writes what changed, and reads the whole state back from the rows.
 func (w *world) reload() *State {
 	w.t.Helper()
-	for _, e := range w.s.Flush(nil) {
-		w.store.put(w.t, e)
-	}
+	w.flush()
 	loaded := New(Settings{})
 	if err := loaded.Load(w.store.hot()); err != nil {
 		w.t.Fatalf("load: %v", err)
