@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -185,7 +186,7 @@ func (s *Server) Serve(ctx context.Context) error {
 		p.start(dialing, &helpers)
 	}
 	s.log.Info("server started", "address", s.Addr(), "cluster", s.home.Name, "boot", s.boot,
-		"applied", s.machine.Status().Applied, "members", s.home.memberList())
+		"applied", s.machine.Status().Applied, "pid", os.Getpid(), "members", s.home.memberList())
 
 	l := newLoop(s)
 	err := l.run(ctx)

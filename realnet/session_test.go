@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -340,4 +341,60 @@ func TestPasswordQueue(t *testing.T) {
 		t.Errorf("answers are %q", codes)
 	}
 	_ = p
+}
+
+// C46: a thousand feeds on a follower cost no goroutine each, and each gets its own.
+func TestThousandFeeds(t *testing.T) {
+	settings := realnettest.Settings()
+	settings.OpenAuth = true
+	c := realnettest.Start(t, realnettest.Options{Settings: &settings})
+	leader := c.Leader()
+	const n = 1000
+	talking := dial(t, c.Addresses()[leader])
+	var people []*realnettest.Person
+	var wait sync.WaitGroup
+	for i := range n {
+		p := realnettest.NewPerson(fmt.Sprint("u", i), "", nil)
+		people = append(people, p)
+		wait.Go(func() { askOn(t, talking, p, chat.Signup{Name: p.Name}) })
+	}
+	wait.Wait()
+	before := runtime.NumGoroutine()
+	listening := dial(t, c.Addresses()[(leader+1)%3])
+	var f wire.ClientFrame
+	for i, p := range people {
+		a := replica.Attach{Sub: uint64(i + 1), Device: p.Device, Pos: replica.Pos{Epoch: 1, Index: 1}}
+		f.Attaches = append(f.Attaches, wire.EncodeAttach(&a, p.Secrets.Device))
+	}
+	if err := listening.Send(&f); err != nil {
+		t.Fatal(err)
+	}
+	err := listening.Await(patient(t), func(a []replica.Attached, _ []replica.Push, _ []replica.Closing) bool { return len(a) == n })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if more := runtime.NumGoroutine() - before; more > 50 {
+		t.Errorf("%d goroutines more for %d feeds", more, n)
+	}
+	for i := range people {
+		wait.Go(func() {
+			askOn(t, talking, people[i], chat.Send{To: people[(i+1)%n].Name, Body: people[i].Name})
+		})
+	}
+	wait.Wait()
+	err = listening.Await(patient(t), func(_ []replica.Attached, e []replica.Push, _ []replica.Closing) bool { return len(e) >= 2*n })
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// askOn gives a command of a person's the next number, on a session that many share.
+func askOn(t *testing.T, on *realnettest.Puppet, p *realnettest.Person, cmd chat.Command) {
+	p.DSeq++
+	r, _, err := on.Ask(patient(t), replica.Call{
+		Device: p.Device, DSeq: p.DSeq, Through: p.DSeq - 1, Command: cmd,
+	}, p.Secrets)
+	if err != nil || r.Code != "" {
+		t.Errorf("%s: %T: %q %v", p.Name, cmd, r.Code, err)
+	}
 }
