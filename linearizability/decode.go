@@ -210,7 +210,12 @@ func (d *decoder) split(b []byte) ([]pair, error) {
 	return d.pairs[start:], nil
 }
 
-func skipSpace(b []byte) []byte { return bytes.TrimLeft(b, " \t\r\n") }
+func skipSpace(b []byte) []byte {
+	for len(b) > 0 && (b[0] == ' ' || b[0] == '\t' || b[0] == '\r' || b[0] == '\n') {
+		b = b[1:]
+	}
+	return b
+}
 
 // cutValue cuts the first value off valid JSON that begins with one.
 func cutValue(b []byte) (value, rest []byte) {
@@ -229,8 +234,8 @@ func cutValue(b []byte) (value, rest []byte) {
 		case '}', ']':
 			depth--
 		default:
-			if i+1 < len(b) && !bytes.ContainsAny(b[i+1:i+2], ",:}] \t\r\n") {
-				continue // inside a number or a word
+			if i+1 < len(b) && !endsWord(b[i+1]) {
+				continue
 			}
 		}
 		if depth == 0 {
@@ -238,6 +243,15 @@ func cutValue(b []byte) (value, rest []byte) {
 		}
 	}
 	return b, nil
+}
+
+// endsWord says whether c ends a number, or true, false or null.
+func endsWord(c byte) bool {
+	switch c {
+	case ',', ':', '}', ']', ' ', '\t', '\r', '\n':
+		return true
+	}
+	return false
 }
 
 func (d *decoder) value(raw []byte, at any, repeats bool) error {

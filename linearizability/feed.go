@@ -158,11 +158,8 @@ func (c *feedCheck) order(f *feed) {
 		case e.Seq < before:
 			c.add(Illegal, RuleFeedOrder, f, e, "message %d of %v after %d", e.Seq, e.Conv, before)
 		case seen || known:
-			for seq := before + 1; seq < e.Seq; seq++ {
-				if !c.isDeferred(c.uid(f), place{conv, seq}) {
-					c.add(Illegal, RuleFeedGap, f, e, "message %d of %v is missing before %d", seq, e.Conv, e.Seq)
-					break
-				}
+			if seq := c.nextDue(c.uid(f), place{conv, before + 1}); seq < e.Seq {
+				c.add(Illegal, RuleFeedGap, f, e, "message %d of %v is missing before %d", seq, e.Conv, e.Seq)
 			}
 		}
 		last[conv] = max(before, e.Seq)
@@ -194,11 +191,20 @@ func (c *feedCheck) logged(e *Event) *posted {
 	return c.l.find(place{convOf(e.Conv), e.Seq})
 }
 
-func (c *feedCheck) isDeferred(uid uint64, p place) bool {
-	return slices.ContainsFunc(c.deferred[uid], func(e *Event) bool {
-		return convOf(e.Conv) == p.conv && e.Seq <= p.seq && p.seq <= e.ToSeq
-	})
+// nextDue is the first message from p on that no catch-up names.
+func (c *feedCheck) nextDue(uid uint64, p place) uint64 {
+	for {
+		i := slices.IndexFunc(c.deferred[uid], func(e *Event) bool {
+			return convOf(e.Conv) == p.conv && e.Seq <= p.seq && p.seq <= e.ToSeq
+		})
+		if i < 0 {
+			return p.seq
+		}
+		p.seq = c.deferred[uid][i].ToSeq + 1
+	}
 }
+
+func (c *feedCheck) isDeferred(uid uint64, p place) bool { return c.nextDue(uid, p) != p.seq }
 
 // agreement demands that the log has the message, and the account is in the conversation.
 func (c *feedCheck) agreement(f *feed, e *Event) {

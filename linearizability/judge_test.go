@@ -1,6 +1,8 @@
 package linearizability
 
 import (
+	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -102,5 +104,117 @@ func BenchmarkCheck(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// A legal history stays legal when less is known about it.
+func TestMetamorphic(t *testing.T) {
+	changes := []struct {
+		name   string
+		change func(*rand.Rand, *History)
+	}{
+		{"reads dropped", dropReads},
+		{"commands weakened", weaken},
+		{"stamps stretched", stretch},
+		{"accounts renamed", rename},
+		{"positions taken away", stripPositions},
+		{"feeds dropped", func(_ *rand.Rand, h *History) {
+			drop(h, func(e *Event) bool { return e.E == Sub || e.E == Push || e.E == Ack || e.E == Close })
+		}},
+	}
+	for seed := range uint64(240) {
+		rules := allRules[seed%4]
+		plan := worldPlan{clients: 3 + int(seed%4), ops: 40, accounts: 3, unknown: int(seed % 3 * 4), resolve: true, feeds: true}
+		h := newWorld(seed, rules, plan).run()
+		c := changes[int(seed/4)%len(changes)]
+		c.change(rand.New(rand.NewPCG(seed, 9)), h)
+		for _, o := range []Options{{}, {Search: true}} {
+			if r := Check(h, o); r.Verdict != Pass {
+				t.Errorf("seed %d, %s:\n%v\n%s", seed, c.name, r, dump(h))
+			}
+		}
+	}
+}
+
+func drop(h *History, out func(*Event) bool) {
+	var kept []Event
+	for i := range h.Events[:len(h.Events)-1] {
+		if e := &h.Events[i]; !out(e) {
+			kept = append(kept, *e)
+		}
+	}
+	end := h.Events[len(h.Events)-1].T
+	h.Events = kept
+	h.End(end)
+}
+
+func dropReads(rng *rand.Rand, h *History) {
+	gone := map[uint64]bool{}
+	drop(h, func(e *Event) bool {
+		if e.E == Inv && (e.Op == OpHistory || e.Op == OpList) {
+			gone[e.ID] = rng.IntN(2) == 0
+		}
+		return gone[e.ID]
+	})
+}
+
+// weaken forgets some answers; the process that waited for one is retired.
+func weaken(rng *rand.Rand, h *History) {
+	process, retired := map[uint64]uint64{}, map[uint64]uint64{}
+	for i := range h.Events {
+		e := &h.Events[i]
+		switch {
+		case e.E == Inv:
+			process[e.ID] = e.P
+			if p, ok := retired[e.P]; ok {
+				e.P = p
+			}
+		case (e.E == OK || e.E == Err) && rng.IntN(20) == 0:
+			*e = Event{E: Info, ID: e.ID, T: e.T}
+			retired[process[e.ID]] = 1000 + e.ID
+		}
+	}
+}
+
+func stretch(rng *rand.Rand, h *History) {
+	t := uint64(0)
+	for i := range h.Events {
+		if e := &h.Events[i]; e.E != Entry {
+			t += 1 + uint64(rng.IntN(1000))
+			e.T = t
+		}
+	}
+}
+
+// rename keeps the order of the keys, for pages show it.
+func rename(_ *rand.Rand, h *History) {
+	to := func(name string) string {
+		if name == "" {
+			return ""
+		}
+		return name + "x"
+	}
+	for i := range h.Events {
+		e := &h.Events[i]
+		if e.E != Inv && e.E != OK {
+			continue
+		}
+		e.Name, e.To, e.AfterKey = to(e.Name), to(e.To), to(e.AfterKey)
+		e.Names = slices.Clone(e.Names)
+		for j, name := range e.Names {
+			e.Names[j] = to(name)
+		}
+	}
+}
+
+func stripPositions(_ *rand.Rand, h *History) {
+	h.Meta = withoutPositions(h.Meta)
+	for i := range h.Events {
+		e := &h.Events[i]
+		e.Pos = 0
+		e.Rows = slices.Clone(e.Rows)
+		for j := range e.Rows {
+			e.Rows[j].Pos = 0
+		}
 	}
 }
