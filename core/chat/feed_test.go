@@ -2,6 +2,7 @@ package chat
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"parley/core/row"
@@ -283,17 +284,23 @@ func TestFlush(t *testing.T) {
 	}
 	w.must(dev("ada"), Logout{})
 	w.send("bob", "bob", "x")
+	equal(t, "effects", effects(w.s.Flush(nil)), "put account 11, put account 12, put mailbox 11, put mailbox 12, "+
+		"delete device ada, put device bob, put device phone, put conversation 14, put conversation 20")
+	w.send("bob", "bob", "x")
 	w.must(dev("phone"), Send{To: "bob", Body: "x"})
-	got := ""
-	for _, e := range w.s.Flush(nil) {
+	equal(t, "in order", effects(w.s.Flush(nil)),
+		"put mailbox 11, put mailbox 12, put conversation 14, put conversation 20")
+	equal(t, "then", len(w.s.Flush([]row.Effect{})), 0)
+}
+
+func effects(list []row.Effect) string {
+	var words []string
+	for _, e := range list {
 		key := fmt.Sprint(e.Row.Values[0].Int)
 		if e.Row.Table == deviceTable {
 			key = label(DeviceID([]byte(e.Row.Values[0].Str)))
 		}
-		got += fmt.Sprintf("%s %s %s\n", [...]string{"put", "insert", "delete"}[e.Op], e.Row.Table.Name, key)
+		words = append(words, fmt.Sprintf("%s %s %s", [...]string{"put", "insert", "delete"}[e.Op], e.Row.Table.Name, key))
 	}
-	equal(t, "effects", got, "put account 11\nput account 12\nput mailbox 11\nput mailbox 12\n"+
-		"delete device ada\nput device bob\nput device phone\nput conversation 14\n"+
-		"put conversation 20\n")
-	equal(t, "then", len(w.s.Flush([]row.Effect{})), 0)
+	return strings.Join(words, ", ")
 }

@@ -17,7 +17,8 @@ type world struct {
 	at    Stamp
 	out   Outcome
 	store store
-	every uint64 // entries between flushes
+	hot   row.Digest // of the hot rows in the store
+	every uint64     // entries between flushes
 }
 
 // failer is what *testing.T and *rapid.T have in common.
@@ -33,7 +34,7 @@ func newWorld(t failer, change ...func(*Settings)) *world {
 	}
 	w := &world{t: t, s: New(set), store: store{}, every: 1, at: Stamp{Index: 10, Time: 1000 * second, Date: 1_700_000_000_000}}
 	for _, r := range Genesis(set) {
-		w.store.put(t, row.Effect{Op: row.Insert, Row: r})
+		w.put(row.Effect{Op: row.Insert, Row: r})
 	}
 	return w
 }
@@ -59,7 +60,7 @@ func (w *world) settled() {
 		w.t.Fatalf("after entry %d: %v", w.at.Index, err)
 	}
 	for _, e := range w.out.Effects {
-		w.store.put(w.t, e)
+		w.put(e)
 	}
 	if w.at.Index%w.every == 0 {
 		w.flush()
@@ -76,7 +77,10 @@ func (w *world) flush() {
 			w.t.Fatalf("%s is written twice", key)
 		}
 		written[key] = true
-		w.store.put(w.t, e)
+		w.put(e)
+	}
+	if got, want := w.hot[0], w.s.Hash(); got != want {
+		w.t.Fatalf("after entry %d: the store holds %x, the state is %x", w.at.Index, got, want)
 	}
 }
 
@@ -234,17 +238,23 @@ type store map[string]row.Row
 
 func storeKey(r row.Row) string { return fmt.Sprintf("%s %v", r.Table.Name, r.Key()) }
 
-func (st store) put(t failer, e row.Effect) {
-	t.Helper()
+func (w *world) put(e row.Effect) {
+	w.t.Helper()
 	key := storeKey(e.Row)
-	_, there := st[key]
-	switch {
-	case e.Op == row.Delete:
-		delete(st, key)
-	case e.Op == row.Insert && there:
-		t.Fatalf("insert of %s, which is there", key)
-	default:
-		st[key] = e.Row
+	old, there := w.store[key]
+	if there && e.Op == row.Insert {
+		w.t.Fatalf("insert of %s, which is there", key)
+	}
+	if there && old.Table.Hot {
+		w.hot.Remove(old)
+	}
+	if e.Op == row.Delete {
+		delete(w.store, key)
+		return
+	}
+	w.store[key] = e.Row
+	if e.Row.Table.Hot {
+		w.hot.Add(e.Row)
 	}
 }
 
