@@ -120,7 +120,12 @@ func (p *process) start() error {
 		return err
 	}
 	p.cmd = exec.Command(self, "replica", p.dir)
-	p.cmd.Stderr = os.Stderr
+	log, err := os.OpenFile(p.dir+".log", os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	defer log.Close() // the process has its own
+	p.cmd.Stderr = log
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
 		return err
 	}
@@ -132,7 +137,8 @@ func (p *process) start() error {
 		return err
 	}
 	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil {
-		return fmt.Errorf("start %s: %q, %w", realnet.NodeName(p.id), line, errors.Join(err, p.cmd.Wait()))
+		said, _ := os.ReadFile(p.dir + ".log")
+		return fmt.Errorf("start %s: %w\n%s%s", realnet.NodeName(p.id), errors.Join(err, p.cmd.Wait()), line, said)
 	}
 	return nil
 }
