@@ -11,6 +11,7 @@ import (
 // judge but the format.
 type brute struct {
 	rules Rules
+	flaw  string // of the naive model
 	ops   []*bruteOp
 	uids  []uint64 // that an unknown signup may have got
 }
@@ -66,7 +67,7 @@ func newBrute(h *History) *brute {
 }
 
 func (b *brute) legal() bool {
-	return b.search(newNaive(b.rules, ""), make([]bool, len(b.ops)))
+	return b.search(newNaive(b.rules, b.flaw), make([]bool, len(b.ops)))
 }
 
 func (b *brute) search(n *naive, done []bool) bool {
@@ -253,6 +254,31 @@ func TestAgainstBruteForce(t *testing.T) {
 		}
 	}
 	t.Logf("%d legal, %d illegal; %d named by an axiom, %d certified, %d imprecise", legal, illegal, named, certified, imprecise)
+}
+
+// The comparison above is sharp enough to see a mistake in either model: with any of these in the
+// naive one, the two soon differ.
+func TestModelMistakesShow(t *testing.T) {
+	flaws := []string{
+		"takeover leaves the old device working", "logout leaves the device open", "logout keeps the lease",
+		"login keeps the epoch", "two devices at once", "delete leaves devices open", "delete keeps the name",
+		"names are not folded", "a name taken twice", "a page begins at its cursor", "anybody reads",
+	}
+	for _, flaw := range flaws {
+		shows := false
+		for seed := uint64(0); seed < 3000 && !shows; seed++ {
+			rules := []Rules{never0.Rules, multi().Rules}[seed%2]
+			h := newWorld(seed, rules, worldPlan{clients: 2 + int(seed%3), ops: 10, accounts: 2 + int(seed%2)}).run()
+			b := newBrute(h)
+			b.flaw = flaw
+			var stats Stats
+			got, _ := newEvidence(newRecord(h)).search(DefaultBudget, &stats)
+			shows = got != gaveUp && (got == foundOrder) != b.legal()
+		}
+		if !shows {
+			t.Errorf("%s: no history tells", flaw)
+		}
+	}
 }
 
 func dump(h *History) string {
