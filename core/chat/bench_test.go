@@ -34,17 +34,18 @@ func town(n, conversations int) (*State, []DeviceID, Stamp) {
 	return s, ids, at
 }
 
-// A send between two of many, with the flush of a batch of 64.
+// A send of 256 bytes between two of few or many, with the flush of a batch of 64.
 func BenchmarkSend(b *testing.B) {
-	s, ids, at := town(10_000, 20_000)
-	names := make([]string, len(ids))
-	for i := range names {
-		names[i] = s.accounts[(i+1)%len(ids)].name
+	for _, n := range []int{64, 10_000} {
+		b.Run(fmt.Sprintf("accounts=%d", n), func(b *testing.B) { benchmarkSend(b, n) })
 	}
-	body := strings.Repeat("b", 256)
-	send := make([]Command, len(ids))
+}
+
+func benchmarkSend(b *testing.B, n int) {
+	s, ids, at := town(n, n)
+	send := make([]Command, n)
 	for i := range send {
-		send[i] = Send{To: names[i], Body: body}
+		send[i] = Send{To: s.accounts[(i+1)%n].name, Body: strings.Repeat("b", 256)}
 	}
 	var out Outcome
 	var eff []row.Effect
@@ -54,7 +55,7 @@ func BenchmarkSend(b *testing.B) {
 		at.Index++
 		at.Time += 1000
 		out.Reset()
-		s.Apply(at, ids[i%len(ids)], send[i%len(ids)], Evidence{}, &out)
+		s.Apply(at, ids[i%n], send[i%n], Evidence{}, &out)
 		if out.Result.Code != OK {
 			b.Fatal(out.Result.Code)
 		}
@@ -108,12 +109,18 @@ func BenchmarkHeard(b *testing.B) {
 	}
 }
 
-// Load, Check and Hash of 100,000 accounts and 1,000,000 conversations, and the memory they take.
+// Load and Check of 100,000 accounts and as many or 1,000,000 conversations, and the memory they take.
 func BenchmarkLoad(b *testing.B) {
+	for _, n := range []int{100_000, 1_000_000} {
+		b.Run(fmt.Sprintf("conversations=%d", n), func(b *testing.B) { benchmarkLoad(b, n) })
+	}
+}
+
+func benchmarkLoad(b *testing.B, conversations int) {
 	if testing.Short() {
 		b.Skip("takes a gigabyte")
 	}
-	s, _, _ := town(100_000, 1_000_000)
+	s, _, _ := town(100_000, conversations)
 	var rows []row.Row
 	s.hotRows(func(r row.Row) { rows = append(rows, r) })
 	rows = inOrder(rows)
