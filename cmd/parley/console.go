@@ -104,6 +104,9 @@ func (c *pipeConsole) ask(q question) {
 	}
 	go func() {
 		text, err := c.app.line()
+		if err != nil && c.prompts {
+			fmt.Fprintln(c.app.stdout)
+		}
 		c.answers <- typedLine{text, err}
 	}()
 }

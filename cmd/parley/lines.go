@@ -245,6 +245,15 @@ func (m *lineMode) answered(l letter, o realnet.Outcome) {
 		err = m.profile.keepReceipt(o.Reply)
 	}
 	m.step(letterDone{l.id, o.Reply, err})
+	var p *problem
+	if errors.As(err, &p) && m.dialogue.me != "" {
+		switch p.code { // the feed will say so too, perhaps much later
+		case "E_FENCED":
+			m.feedFailed(&realnet.FeedEndedError{Why: replica.Fenced})
+		case "E_NO_SESSION":
+			m.feedFailed(&realnet.FeedEndedError{Why: replica.NoSession})
+		}
+	}
 }
 
 // lookUp answers the commands that only look.

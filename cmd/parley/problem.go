@@ -88,11 +88,11 @@ var sentences = map[string]sentence{
 	"E_MISUSE":     {exitBug, "the outbox does not know this number", "this is a bug in parley"},
 	"E_WINDOW":     {exitBug, "this device asked too far ahead of its answers", "this is a bug in parley"},
 
-	"E_NAME_TAKEN": {exitTaken, "the name {name} is taken", "parley login {name}, if it is yours"},
+	"E_NAME_TAKEN": {exitTaken, "the name {name} is taken", "parley login {bare}, if it is yours"},
 
 	"E_OTHER_HISTORY": {exitProtocol, "the cluster was restored to a time before what this device has seen", "parley login from a new profile"},
 
-	"E_BAD_PASSWORD":        {exitRefused, "wrong name or password", ""},
+	"E_BAD_PASSWORD":        {exitRefused, "wrong password", ""},
 	"E_NO_SESSION":          {exitRefused, "this device is not logged in any more", "parley login NAME"},
 	"E_FENCED":              {exitRefused, "another device has taken over", "parley login NAME --takeover takes it back"},
 	"E_REGISTRATION_CLOSED": {exitRefused, "this cluster takes no new accounts", "ask whoever runs it"},
@@ -100,7 +100,7 @@ var sentences = map[string]sentence{
 	"E_TOO_MANY_DEVICES":    {exitRefused, "the account has too many devices", "log one of them out"},
 	"E_NOT_MEMBER":          {exitRefused, "this conversation is not yours", ""},
 
-	"E_LOGGED_IN_ELSEWHERE": {exitElsewhere, "already logged in on {label} since {since}", "parley login {name} --takeover ends that one"},
+	"E_LOGGED_IN_ELSEWHERE": {exitElsewhere, "already logged in on {label} since {since}", "parley login {bare} --takeover ends that one"},
 }
 
 // refusal is the problem for a code of the cluster's.
@@ -132,7 +132,7 @@ func (d details) fill(s string) string {
 	if d.name == "" {
 		name = "by that name"
 	}
-	return strings.NewReplacer("{name}", name, "{label}", strconv.Quote(d.label), "{after}", after,
+	return strings.NewReplacer("{name}", name, "{bare}", d.name, "{label}", strconv.Quote(d.label), "{after}", after,
 		"{since}", clock(d.since), "{date}", day(d.date)).Replace(s)
 }
 

@@ -60,21 +60,38 @@ func (s *seat) read(ctx context.Context, o reading) error {
 	if err := r.catchUpTo(ctx, 0); err != nil {
 		return err
 	}
-	var list []event
-	for _, e := range r.inbox.unread {
-		if (o.with == "" || sameName(e.peer(), o.with)) && (o.limit == 0 || len(list) < o.limit) {
-			list = append(list, e)
-		}
-	}
+	list := r.unread(o)
 	for i := range list {
-		if err := s.showEvent(&list[i]); err != nil {
-			return err
+		if e := &list[i]; !e.mine() {
+			if err := s.showEvent(e); err != nil {
+				return err
+			}
 		}
 	}
 	if o.peek {
 		return nil
 	}
 	return r.inbox.shown(list...)
+}
+
+// unread gives what o asks for, with one's own messages in between: they need not be shown, but
+// count as such.
+func (r *reader) unread(o reading) []event {
+	var list []event
+	n := 0
+	for _, e := range r.inbox.unread {
+		if o.with != "" && !sameName(e.peer(), o.with) {
+			continue
+		}
+		if !e.mine() {
+			n++
+		}
+		if o.limit > 0 && n > o.limit {
+			break
+		}
+		list = append(list, e)
+	}
+	return list
 }
 
 // end asks where the feed ends now.

@@ -38,24 +38,21 @@ func (m *lineMode) takeUpLetters() {
 	}
 }
 
-// enterAs signs up or logs in.
+// enterAs signs up or logs in, and then listens.
 func (m *lineMode) enterAs(c contact) {
 	m.news = nil
-	m.later(func(ctx context.Context) input {
-		_, err := m.seat.enter(ctx, c)
-		if err == nil {
-			m.mail.post(m.entered)
-		}
-		return enterDone{c.name, err}
-	})
-}
-
-// entered begins to listen. In a pipe what was queued is shown before the next line is read.
-func (m *lineMode) entered() {
-	m.learnNames()
-	m.link.Resume()
-	m.takeUpLetters()
-	m.mail.post(func() { m.attach() })
+	go func() {
+		_, err := m.seat.enter(m.ctx, c)
+		m.mail.post(func() {
+			m.step(enterDone{c.name, err})
+			if err == nil {
+				m.learnNames()
+				m.link.Resume()
+				m.takeUpLetters()
+				m.attach()
+			}
+		})
+	}()
 }
 
 // attach begins to read the feed, as soon as a server grants it. In a pipe the next line is not read
