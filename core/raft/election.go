@@ -78,7 +78,9 @@ func (m *Machine) follow(term Term, leader ID, out *Output) {
 
 // enter starts a new term, in which this server has promised nothing yet.
 func (m *Machine) enter(term Term) {
-	invariant(term > m.hard.Term && term < limit, "term %d after term %d", term, m.hard.Term)
+	if term <= m.hard.Term || term >= limit {
+		broken("term %d after term %d", term, m.hard.Term)
+	}
 	m.hard.Term, m.hard.Vote = term, 0
 	m.termLeader, m.leader = 0, 0
 	m.following = following{}

@@ -46,8 +46,9 @@ func (l *suffix) place(i Index) (k, off int) {
 
 // at returns entry i, which must be in memory.
 func (l *suffix) at(i Index) *Entry {
-	invariant(i > l.compact.Index && i <= l.last.Index,
-		"entry %d is not in (%d, %d]", i, l.compact.Index, l.last.Index)
+	if i <= l.compact.Index || i > l.last.Index {
+		broken("entry %d is not in (%d, %d]", i, l.compact.Index, l.last.Index)
+	}
 	k, off := l.place(i)
 	return &l.chunks[k].entries[off]
 }
@@ -68,7 +69,9 @@ func (l *suffix) mark(i Index) (Mark, bool) {
 // term is the term at i, which must be compact or later.
 func (l *suffix) term(i Index) Term {
 	mark, ok := l.mark(i)
-	invariant(ok, "term of %d is not known in [%d, %d]", i, l.compact.Index, l.last.Index)
+	if !ok {
+		broken("term of %d is not known in [%d, %d]", i, l.compact.Index, l.last.Index)
+	}
 	return mark.Term
 }
 
@@ -108,8 +111,9 @@ func (l *suffix) append(e Entry) {
 
 // cut drops entries ≥ from.
 func (l *suffix) cut(from Index) {
-	invariant(from > l.compact.Index && from <= l.last.Index,
-		"cut at %d is not in (%d, %d]", from, l.compact.Index, l.last.Index)
+	if from <= l.compact.Index || from > l.last.Index {
+		broken("cut at %d is not in (%d, %d]", from, l.compact.Index, l.last.Index)
+	}
 	before, _ := l.mark(from - 1)
 	k, off := l.place(from)
 	c := l.chunks[k]

@@ -114,7 +114,9 @@ func (m *Machine) payDebts(out *Output) {
 
 // cut drops entries ≥ from, which conflict with the leader's.
 func (m *Machine) cut(from Index, out *Output) {
-	invariant(from > m.hard.Commit, "cut at %d, but %d is committed", from, m.hard.Commit)
+	if from <= m.hard.Commit {
+		broken("cut at %d, but %d is committed", from, m.hard.Commit)
+	}
 	m.log.cut(from)
 	m.disk.written = min(m.disk.written, from-1)
 	m.disk.saved = min(m.disk.saved, from-1)

@@ -64,7 +64,7 @@ type mood int
 const (
 	mixed   mood = iota // anything
 	killer              // leaders die soon after they were elected, and come back
-	mutiny              // leaders are cut off and declared dead while they live
+	mutiny              // leaders are cut off, with some others, and declared dead while they live
 	flaps               // wires are cut and mended all the time
 	drizzle             // nothing happens
 	moods
@@ -162,10 +162,13 @@ func (w *world) trouble(m mood) {
 		}
 	case mutiny:
 		if leader != nil && w.chance(60) {
-			w.isolate(leader, w.chance(300))
+			group := 1<<leader.id | w.roll(256)&w.roll(256)
 			for _, n := range w.nodes {
-				w.deliver(n, PeerDown{leader.id})
+				if group>>n.id&1 == 0 {
+					w.deliver(n, PeerDown{leader.id})
+				}
 			}
+			w.split(group, w.chance(300))
 		}
 		if w.chance(40) {
 			clear(w.cut)
@@ -192,6 +195,20 @@ func (w *world) isolate(n *node, oneWay bool) {
 		w.cut[[2]ID{o.id, n.id}] = true
 		if !oneWay {
 			w.cut[[2]ID{n.id, o.id}] = true
+		}
+	}
+}
+
+// split cuts the wires between a group of servers, as bits, and the others, or only one way.
+func (w *world) split(group uint64, oneWay bool) {
+	for _, a := range w.nodes {
+		for _, b := range w.nodes {
+			if group>>a.id&1 == 1 && group>>b.id&1 == 0 {
+				w.cut[[2]ID{b.id, a.id}] = true
+				if !oneWay {
+					w.cut[[2]ID{a.id, b.id}] = true
+				}
+			}
 		}
 	}
 }
