@@ -236,7 +236,7 @@ func (l *loop) handOut() {
 	o := &l.out
 	for i := range o.Sends {
 		if p := l.peers[o.Sends[i].To]; p != nil {
-			p.offer(&o.Sends[i])
+			p.offer(o.Sends[i])
 		}
 	}
 	if o.Save != nil {

@@ -41,8 +41,9 @@ func (p *peer) start(ctx context.Context, done *sync.WaitGroup) {
 	done.Go(func() { p.bulk.run(ctx) })
 }
 
-// offer queues a message, or drops it: the protocol repeats what matters.
-func (p *peer) offer(m *replica.PeerMessage) {
+// offer queues a message, or drops it: the protocol repeats what matters. The queue holds messages by
+// value: what an Output holds is overwritten by the next Step.
+func (p *peer) offer(m replica.PeerMessage) {
 	to := p.main
 	if m.Chunk != nil {
 		to = p.bulk
@@ -60,7 +61,7 @@ func (p *peer) offer(m *replica.PeerMessage) {
 type sender struct {
 	peer   *peer
 	bulk   bool
-	queue  chan *replica.PeerMessage
+	queue  chan replica.PeerMessage
 	linked atomic.Bool   // what is offered now would leave
 	soon   chan struct{} // cap 1: the peer was heard, so try again at once
 }
@@ -72,7 +73,7 @@ const (
 )
 
 func newSender(p *peer, bulk bool) *sender {
-	return &sender{peer: p, bulk: bulk, queue: make(chan *replica.PeerMessage, senderQueue), soon: make(chan struct{}, 1)}
+	return &sender{peer: p, bulk: bulk, queue: make(chan replica.PeerMessage, senderQueue), soon: make(chan struct{}, 1)}
 }
 
 // run links again and again until ctx ends.
@@ -209,8 +210,8 @@ func (s *sender) send(ctx context.Context, stream peerStream, broken <-chan erro
 	for {
 		select {
 		case m := <-s.queue:
-			f := &wire.PeerFrame{Messages: []*wire.PeerMessage{wire.EncodePeer(m)}}
-			s.pack(f, sizeOf(m))
+			f := &wire.PeerFrame{Messages: []*wire.PeerMessage{wire.EncodePeer(&m)}}
+			s.pack(f, sizeOf(&m))
 			if err := stream.Send(f); err != nil {
 				return <-broken // says more than Send does
 			}
@@ -227,8 +228,8 @@ func (s *sender) pack(f *wire.PeerFrame, size int) {
 	for len(f.Messages) < senderMessages && size < senderBytes {
 		select {
 		case m := <-s.queue:
-			size += sizeOf(m)
-			f.Messages = append(f.Messages, wire.EncodePeer(m))
+			size += sizeOf(&m)
+			f.Messages = append(f.Messages, wire.EncodePeer(&m))
 		default:
 			return
 		}

@@ -30,8 +30,6 @@ type subscription struct {
 	conn   Conn
 	client uint64 // the client's own name for it
 	device chat.DeviceID
-	uid    chat.UID
-	epoch  uint64
 
 	told   uint64        // acknowledged, as the leader was last told …
 	toldAt time.Duration // … and when
@@ -95,8 +93,7 @@ func (m *Machine) decline(in Attach, why Why, out *Output) {
 func (m *Machine) subscribe(now time.Duration, in Attach, a chat.Attachment, after uint64, out *Output) {
 	f := &m.feeds
 	f.lastSub++
-	s := subscription{sub: f.lastSub, conn: in.Conn, client: in.Sub, device: chat.DeviceID(in.Device),
-		uid: a.UID, epoch: a.Epoch}
+	s := subscription{sub: f.lastSub, conn: in.Conn, client: in.Sub, device: chat.DeviceID(in.Device)}
 	f.subs = append(f.subs, s)
 	if f.byConn == nil {
 		f.byConn, f.byDevice = map[Conn][]feed.Sub{}, map[chat.DeviceID][]feed.Sub{}

@@ -76,7 +76,7 @@ func (c Config) withDefaults() Config {
 		c.KeepEntries = 1_000_000
 	}
 	if c.EffectDelay == 0 {
-		c.EffectDelay = 20 * time.Millisecond
+		c.EffectDelay = 250 * time.Millisecond
 	}
 	if c.HoldCalls == 0 {
 		c.HoldCalls = time.Second

@@ -41,7 +41,8 @@ func (m *Machine) tellPresence(now time.Duration, out *Output) {
 		acked := m.feeds.hub.Acknowledged(s.sub)
 		if due && (acked > s.told || len(s.marks) > 0 || now >= s.toldAt+renewEvery || s.toldAt == 0) ||
 			acked >= s.told+urgentAfter {
-			items = append(items, chat.HeardItem{Device: s.device, Epoch: s.epoch, Cursor: acked, Marks: s.marks})
+			_, epoch, _ := m.chat.DeviceState(s.device) // it rises when the device logs in again
+			items = append(items, chat.HeardItem{Device: s.device, Epoch: epoch, Cursor: acked, Marks: s.marks})
 			s.told, s.toldAt, s.marks = acked, now, nil
 		}
 	}
@@ -112,8 +113,8 @@ func (m *Machine) lead(now time.Duration, out *Output) {
 	if len(p.items) > 0 && (now >= p.nextHeard || p.urgent) {
 		items := slices.DeleteFunc(p.items, func(it chat.HeardItem) bool { return !m.moves(now, it) })
 		p.items, p.urgent, p.nextHeard = nil, false, now+tellEvery
-		if len(items) > 0 {
-			m.proposeOwn(now, chat.Heard{Items: items}, out)
+		for part := range slices.Chunk(items, chat.MaxItems) {
+			m.proposeOwn(now, chat.Heard{Items: part}, out)
 		}
 	}
 	if now < p.nextExpire {

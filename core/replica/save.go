@@ -68,7 +68,7 @@ func (m *Machine) save(now time.Duration, out *Output) {
 	if s.out || s.raft.Seq == 0 && !m.effectsDue(now) {
 		return
 	}
-	if len(s.sealed) == 0 && s.raft.Install == nil {
+	if len(s.sealed) == 0 && m.effectsDue(now) {
 		m.seal()
 	}
 	s.seq++
