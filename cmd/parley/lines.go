@@ -323,7 +323,10 @@ func (m *lineMode) heard(n realnet.Note) {
 		n.Trying[i] = m.called(server)
 	}
 	text, object := connection(n), shapeOf(n)
+	_, terminal := m.console.(*terminalConsole)
 	switch {
+	case !terminal && !m.settings.json && text != "":
+		m.app.note("%s", text) // a dialogue in a pipe has no lines of its own to stand on
 	case m.settings.json && object != nil:
 		printJSON(m.stdout, object)
 	case !m.settings.json && text != "" && m.dialogue.me != "":

@@ -79,7 +79,7 @@ var sentences = map[string]sentence{
 	"E_BUSY":        {exitNotApplied, "the servers are busy", "ask again in {after}"},
 	"E_NO_SPACE":    {exitNotApplied, "the servers have no space left", "whoever runs them must make room"},
 	"E_QUEUE_FULL":  {exitNotApplied, "the queue of {name} is full", "it takes messages again when some are read"},
-	"E_TIMEOUT":     {exitNotApplied, "no answer in time; nothing was applied", "parley status shows all servers"},
+	"E_TIMEOUT":     {exitNotApplied, "no answer in time", "parley status shows all servers"},
 	"E_VOIDED":      {exitNotApplied, "given up: it never was applied, and never will be", ""},
 	"E_RETRY":       {exitNotApplied, "the account changed while it was asked", "run the command again"},
 

@@ -38,7 +38,7 @@ func TestScripts(t *testing.T) {
 				t.Fatal(err)
 			}
 			s := &script{T: t, dir: t.TempDir()}
-			if s.servers, err = startServers(s.dir, 1, !strings.Contains(name, "password")); err != nil {
+			if s.servers, err = startServers(s.dir, 1, !strings.Contains(name, "password"), nil); err != nil {
 				t.Fatal(err)
 			}
 			defer func() { s.servers.stop() }()

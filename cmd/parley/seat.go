@@ -175,6 +175,10 @@ func (s *seat) ask(ctx context.Context, q replica.Query) (replica.Reply, error) 
 	if h, ok := q.(replica.History); ok {
 		d.name = h.With
 	}
+	var unknown *realnet.UnknownError
+	if errors.As(err, &unknown) { // a read leaves no trace
+		err = refusal(session.NotApplied, string(session.Timeout), d)
+	}
 	return reply, judge(realnet.Outcome{Reply: reply, Err: err}, d)
 }
 

@@ -6,7 +6,8 @@ import (
 	"log/slog"
 	"path/filepath"
 	"strings"
-	"sync"
+	"testing"
+	"time"
 
 	"parley/core/chat"
 	"parley/core/raft"
@@ -15,65 +16,145 @@ import (
 
 // servers are real replicas in this process, on free ports.
 type servers struct {
-	homes   []string
-	list    []realnet.Member
-	running sync.WaitGroup
-	cancel  context.CancelFunc
+	nodes []*testNode
 }
 
-func startServers(dir string, n int, open bool) (*servers, error) {
+// testNode is one of them. What others know it by may be a proxy.
+type testNode struct {
+	member realnet.Member
+	listen string
+	home   string
+	stop   context.CancelFunc // nil: it is not running
+	ended  chan struct{}
+}
+
+// startServers makes and starts n replicas. via, if not nil, gives the address under which others
+// reach the one that listens at the given address.
+func startServers(dir string, n int, open bool, via func(string) string) (*servers, error) {
 	s := &servers{}
+	var members []realnet.Member
 	for i := range n {
 		address, err := freeAddress()
 		if err != nil {
 			return nil, err
 		}
-		s.list = append(s.list, realnet.Member{ID: raft.ID(i + 1), Address: address})
+		node := &testNode{member: realnet.Member{ID: raft.ID(i + 1), Address: address}, listen: address}
+		if via != nil {
+			node.member.Address = via(address)
+		}
+		node.home = filepath.Join(dir, ".servers", realnet.NodeName(node.member.ID))
+		s.nodes, members = append(s.nodes, node), append(members, node.member)
 	}
 	settings := chat.DefaultSettings()
 	settings.OpenAuth, settings.SendPerSec = open, 0
-	birth, err := realnet.NewBirth("test", s.list, settings)
+	birth, err := realnet.NewBirth("test", members, settings)
 	if err != nil {
 		return nil, err
 	}
-	for _, m := range s.list {
-		home := filepath.Join(dir, ".servers", realnet.NodeName(m.ID))
-		if err := realnet.CreateHome(home, realnet.Home{Birth: birth, ID: m.ID, Listen: m.Address}, nil); err != nil {
+	for _, node := range s.nodes {
+		home := realnet.Home{Birth: birth, ID: node.member.ID, Listen: node.listen}
+		if err := realnet.CreateHome(node.home, home, nil); err != nil {
 			return nil, err
 		}
-		s.homes = append(s.homes, home)
 	}
 	return s, s.start()
 }
 
 func (s *servers) start() error {
-	var ctx context.Context
-	ctx, s.cancel = context.WithCancel(context.Background())
 	var failed error
-	for _, home := range s.homes {
-		server, err := realnet.OpenServer(realnet.ServerConfig{
-			Dir: home, Logger: slog.New(slog.DiscardHandler), Argon: realnet.Argon{MemoryKiB: 8, Passes: 1, Lanes: 1},
-		})
-		if err != nil {
-			failed = errors.Join(failed, err)
-			continue
+	for _, n := range s.nodes {
+		if n.stop == nil {
+			failed = errors.Join(failed, n.start())
 		}
-		s.running.Go(func() { server.Serve(ctx) })
 	}
 	return failed
 }
 
+func (n *testNode) start() error {
+	server, err := realnet.OpenServer(realnet.ServerConfig{
+		Dir: n.home, Logger: slog.New(slog.DiscardHandler), Argon: realnet.Argon{MemoryKiB: 8, Passes: 1, Lanes: 1},
+	})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	n.stop, n.ended = cancel, make(chan struct{})
+	go func(ended chan struct{}) {
+		server.Serve(ctx)
+		close(ended)
+	}(n.ended)
+	return nil
+}
+
+func (n *testNode) end() {
+	if n.stop != nil {
+		n.stop()
+		<-n.ended
+		n.stop = nil
+	}
+}
+
 func (s *servers) stop() {
-	s.cancel()
-	s.running.Wait()
+	for _, n := range s.nodes {
+		n.end()
+	}
+}
+
+func (s *servers) addresses() []string {
+	var list []string
+	for _, n := range s.nodes {
+		list = append(list, n.member.Address)
+	}
+	return list
 }
 
 func joinServers(list []string) string { return strings.Join(list, ",") }
 
-func (s *servers) addresses() []string {
+// visitor asks the servers directly, past any proxy.
+func (s *servers) visitor(t *testing.T) *realnet.Client {
+	t.Helper()
 	var list []string
-	for _, m := range s.list {
-		list = append(list, m.Address)
+	for _, n := range s.nodes {
+		list = append(list, n.listen)
 	}
-	return list
+	c, err := realnet.NewClient(realnet.ClientConfig{Servers: list})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// until waits for a fact about the servers.
+func until(t *testing.T, c *realnet.Client, what string, good func([]realnet.ServerStatus) bool) {
+	t.Helper()
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); <-tick.C {
+		if good(c.Status(t.Context())) {
+			return
+		}
+	}
+	t.Fatalf("not in time: %s", what)
+}
+
+// leads gives the leader.
+func leads(list []realnet.ServerStatus) (realnet.ServerStatus, bool) {
+	for _, s := range list {
+		if s.Err == nil && s.Role == "leader" {
+			return s, true
+		}
+	}
+	return realnet.ServerStatus{}, false
+}
+
+// appliedNow is what the leader has applied.
+func appliedNow(t *testing.T, c *realnet.Client) (n uint64) {
+	t.Helper()
+	until(t, c, "a leader", func(list []realnet.ServerStatus) bool {
+		lead, ok := leads(list)
+		n = lead.Applied
+		return ok
+	})
+	return n
 }
