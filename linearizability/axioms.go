@@ -218,7 +218,7 @@ func (ev *evidence) bounds() ([]convID, map[convID][]bound) {
 // burnt: a number that a void took has no effect of its own.
 func (ev *evidence) burnt(r *Report) {
 	for _, o := range ev.ops {
-		if void := ev.voids[o.request()]; void != nil && o != void && o.ok() && !o.isRead() {
+		if void := ev.voids[o.request()]; void != nil && o.Op != OpVoid && o.ok() && !o.isRead() {
 			illegal(r, RuleBurnt, o.pos(), ids(o, void), "%s took effect, though its number was voided", o.name())
 		}
 	}

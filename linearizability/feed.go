@@ -158,12 +158,24 @@ func (c *feedCheck) order(f *feed) {
 		case e.Seq < before:
 			c.add(Illegal, RuleFeedOrder, f, e, "message %d of %v after %d", e.Seq, e.Conv, before)
 		case seen || known:
-			if seq := c.nextDue(c.uid(f), place{conv, before + 1}); seq < e.Seq {
+			seq := c.nextDue(c.uid(f), place{conv, before + 1})
+			for m := c.said(conv, seq); seq < e.Seq && m != nil && c.mayYetCome(c.uid(f), m); m = c.said(conv, seq) {
+				seq = c.nextDue(c.uid(f), place{conv, seq + 1})
+			}
+			if seq < e.Seq {
 				c.add(Illegal, RuleFeedGap, f, e, "message %d of %v is missing before %d", seq, e.Conv, e.Seq)
 			}
 		}
 		last[conv] = max(before, e.Seq)
 	}
+}
+
+// said is the message at a place of the certified log, if there is one.
+func (c *feedCheck) said(conv convID, seq uint64) *posted {
+	if c.l == nil {
+		return nil
+	}
+	return c.l.find(place{conv, seq})
 }
 
 // fall is how bad it is that an event's position falls: without a certified log only the claim is
@@ -296,11 +308,20 @@ func (c *feedCheck) base(f *feed) (pos uint64, known bool) {
 // missing returns a message of the account strictly between two positions, unless it is deferred.
 func (c *feedCheck) missing(uid, from, to uint64) *posted {
 	for _, m := range c.l.between(uid, from, to) {
-		if !c.isDeferred(uid, m.place) {
+		if !c.isDeferred(uid, m.place) && !c.mayYetCome(uid, m) {
 			return m
 		}
 	}
 	return nil
+}
+
+// mayYetCome says that a message may be deferred although no catch-up names it: what an account says
+// itself waits while its queue is full, and if no stream of it was open when all had come to rest,
+// nobody saw whether the catch-up came.
+func (c *feedCheck) mayYetCome(uid uint64, m *posted) bool {
+	return m.from == uid && !slices.ContainsFunc(c.feeds, func(f *feed) bool {
+		return c.uid(f) == uid && c.drained != 0 && f.t <= c.drained && f.closed >= c.drained
+	})
 }
 
 // complete demands that streams open when all had come to rest have everything.

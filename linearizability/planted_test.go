@@ -1,7 +1,9 @@
 package linearizability
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -146,7 +148,7 @@ var plantedHistories = []planted{
 		d4 login bob = 12 2 0 @15`},
 	{"a number that was voided", RuleBurnt, Illegal, never0, annAndBob + `
 		a: d1 send bob m1
-		v: d9 void
+		v: d1/2 void
 		a = 11,12#1 @13
 		v = @14`},
 	{"a cursor beyond what was stored", RuleCursor, Illegal, never0, annAndBob + `
@@ -166,6 +168,32 @@ var plantedHistories = []planted{
 		b: d1 send bob m2
 		b = 11,12#1 @13
 		a = 11,12#2 @14`},
+
+	{"a number used twice", RuleSearch, Illegal, never0, annAndBob + `
+		d1/2 send bob m1 = 11,12#1 @13
+		d1/2 send bob m2 = 11,12#2 @14`},
+	{"a page that promises more", RuleSearch, Illegal, never0, annAndBob + `
+		d2 list - - 2 = ann Bob more @12`},
+	{"a late refusal that was not true in time", RuleSearch, Illegal, never0, annAndBob + `
+		a: d1 send bob m1
+		a info
+		a ! E_NO_SUCH_USER @13
+		d2 delete = @14`},
+	{"a late refusal that had been true", RuleSearch, Illegal, never0, `
+		d1 signup ann = 11 @11
+		d2 signup bob = 12 @12
+		a: d1 send bob m1
+		a info
+		a ! E_NO_SUCH_USER @13`},
+	{"late refusals, each true, not in this order", RuleSearch, Illegal, never0, annAndBob + `
+		d: d2 delete
+		a: d1 send bob m1
+		a info
+		a ! E_NO_SUCH_USER @14
+		b: d9 login bob
+		b info
+		b ! E_LOGGED_IN_ELSEWHERE @15
+		d = @13`},
 
 	// A send that is not atomic: the split by account caught none of these.
 	{"a send half before a takeover", RuleSearch, Illegal, never0, `
@@ -304,20 +332,10 @@ func TestPlanted(t *testing.T) {
 
 func (p planted) check(t *testing.T) {
 	h := script(t, p.meta, p.text)
-	fixVoid(h)
 	r := Check(h, Options{})
 	named := slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Rule == p.rule })
 	if !named || r.Verdict != p.verdict {
 		t.Errorf("%s: want %v by %q, got\n%v", p.name, p.verdict, p.rule, r)
-	}
-}
-
-// fixVoid gives a void of device d9 the number of d1's last command.
-func fixVoid(h *History) {
-	for i := range h.Events {
-		if e := &h.Events[i]; e.Op == OpVoid {
-			e.Dev, e.Dseq = "d1", 2
-		}
 	}
 }
 
@@ -368,6 +386,15 @@ var mustAccept = []struct {
 		b: d2 send ann m2
 		a = 11,12#2 @14
 		b = 11,12#1 @13`},
+	{"one body sent twice", never0, annAndBob + `
+		a: d1 send bob m1
+		a info
+		d2 send ann m1 = 11,12#1 @13
+		d2 history 11,12 0 50 = 1:12:m1@13 last 1 @13`},
+	{"a first contact that is none", never0, annAndBob + `
+		d3 list - - 10 ! E_NO_SESSION @12
+		d3/2 signup cat ! E_NO_SESSION @12
+		d3/1 signup cat = 13 @13`},
 	{"a send to oneself", never0, `
 		d1 signup ann = 11 @11
 		d1 send ANN m1 = 11#1 @12
@@ -487,8 +514,90 @@ func TestMustAccept(t *testing.T) {
 	}
 }
 
+// What is refused for reasons outside the model still leaves its trace: a tombstone, a lease.
+func TestRefusedElsewhere(t *testing.T) {
+	filler := strings.Repeat("d2 list - - 10 = ann Bob @12\n", 60)
+	h := script(t, exclusive(ExpiryLogged), annAndBob+filler+`
+		d5 login bob ! E_TOO_MANY_DEVICES @14
+		d5/1 signup cat ! E_NO_SESSION @15
+		expire @16 d1
+		d1 send bob m1 ! E_QUEUE_FULL @17
+		d6 login ann ! E_LOGGED_IN_ELSEWHERE @18`)
+	for _, o := range []Options{{Certificate: true}, {Search: true}} {
+		if r := Check(h, o); r.Verdict != Pass || r.Stats.Outside != 2 {
+			t.Errorf("%+v:\n%v", o, r)
+		}
+	}
+}
+
+// A server may cut a page at a limit of its own; a shorter page is a hole.
+func TestPageLimits(t *testing.T) {
+	for _, test := range []struct {
+		rows, limit uint64
+		want        Verdict
+	}{{50, 500, Pass}, {60, 500, Pass}, {49, 500, Illegal}, {50, 60, Pass}, {40, 40, Pass}, {41, 40, Illegal}} {
+		text := strings.Builder{}
+		text.WriteString(annAndBob)
+		page := strings.Builder{}
+		for i := uint64(1); i <= 60; i++ {
+			fmt.Fprintf(&text, "d1 send bob m%d = 11,12#%d @%d\n", i, i, 12+i)
+			if i <= test.rows {
+				fmt.Fprintf(&page, "%d:11:m%d@%d ", i, i, 12+i)
+			}
+		}
+		fmt.Fprintf(&text, "d2 history 11,12 0 %d = %s last 60 @72", test.limit, &page)
+		r := Check(script(t, never0, text.String()), Options{Certificate: true})
+		if r.Verdict != test.want {
+			t.Errorf("%+v:\n%v", test, r)
+		}
+	}
+}
+
+// On a clock that may stand, equal stamps are concurrent; on several that differ by a skew, so is
+// what lies closer than that. Under an event clock the same is a stale read.
+func TestClocks(t *testing.T) {
+	for _, test := range []struct {
+		name           string
+		sent, read, sk uint64
+		want           Verdict
+	}{
+		{"equal", 1000, 1000, 0, Pass},
+		{"later", 1000, 1001, 0, Illegal},
+		{"within twice the skew", 1000, 1020, 10, Pass},
+		{"beyond it", 1000, 1021, 10, Illegal},
+	} {
+		h := script(t, never0, annAndBob+`
+			d1 send bob m1 = 11,12#1 @13
+			d2 history 11,12 0 50 = last 0 @12`)
+		h.Meta.Clock, h.Meta.Skew = ClockMono, test.sk
+		for i, stamp := range []uint64{1, 100, 101, 200, 900, test.sent, test.read, 2000, 2001} {
+			h.Events[i].T = stamp
+		}
+		if r := Check(h, Options{}); r.Verdict != test.want {
+			t.Errorf("%s:\n%v", test.name, r)
+		}
+	}
+}
+
+// An end that counts other lines is no end.
+func TestWrongEnd(t *testing.T) {
+	h := script(t, never0, annAndBob)
+	h.Events[len(h.Events)-1].Lines++
+	if r := Check(h, Options{}); r.Verdict != Unknown {
+		t.Error(r)
+	}
+}
+
 // A budget that is too small never passes.
 func TestSmallBudget(t *testing.T) {
+	needed := script(t, never0, annAndBob+`
+		a: d3 login! ann
+		a info
+		d1 send bob m1 = 11,12#1 @13
+		d1 send bob m2 ! E_FENCED @15`)
+	if r := Check(needed, Options{Certificate: true, Budget: 1}); r.Verdict != Unknown {
+		t.Errorf("got %v", r)
+	}
 	h := newWorld(3, never0.Rules, worldPlan{clients: 5, ops: 60, accounts: 3}).run()
 	r := Check(h, Options{Search: true, Budget: 20})
 	if r.Verdict != Unknown {

@@ -136,7 +136,11 @@ func (s *scripter) operation(w []string) {
 func (s *scripter) call(label string, w []string) {
 	op, takeover := strings.CutSuffix(w[1], "!")
 	s.id++
-	e := Event{E: Inv, ID: s.id, P: s.id, Op: Op(op), Dev: w[0], Takeover: takeover}
+	dev, dseq, numbered := strings.Cut(w[0], "/")
+	if numbered {
+		s.dseq[dev] = num(dseq) - 1
+	}
+	e := Event{E: Inv, ID: s.id, P: s.id, Op: Op(op), Dev: dev, Takeover: takeover}
 	switch e.Op {
 	case OpSignup, OpLogin:
 		e.Name = w[2]
