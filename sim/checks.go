@@ -271,7 +271,8 @@ func (k *checks) equal() {
 	one := k.w.servers[0]
 	for _, s := range k.w.servers[1:] {
 		if s.machine.Chat().Hash() != one.machine.Chat().Hash() || s.machine.Sessions().Hash() != one.machine.Sessions().Hash() {
-			k.w.fail("digest", "n%d and n%d have applied %d entries and differ", one.id, s.id, len(k.ghost))
+			k.w.fail("digest", "n%d and n%d have applied %d entries and differ, chat: %t, sessions: %t", one.id, s.id, len(k.ghost),
+				s.machine.Chat().Hash() != one.machine.Chat().Hash(), s.machine.Sessions().Hash() != one.machine.Sessions().Hash())
 		}
 	}
 	for _, s := range k.w.servers {

@@ -537,6 +537,7 @@ func (c *client) settle(e *errand, o *session.Outcome, reply *replica.Reply) {
 
 func (c *client) note(n session.ClientNote) {
 	if n.Kind == session.Halted {
+		c.entering = false // a login that was under way when a crash came waits with the rest
 		c.later(0, "halted", c.next)
 	}
 	if n.Kind != session.NeedsSecret || slices.Contains(c.retried, n.DSeq) {

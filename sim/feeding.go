@@ -75,6 +75,7 @@ func (c *client) pushed(t *stream, p replica.Push) {
 	c.seen = session.Pos{Epoch: p.Pos.Epoch, Index: uint64(p.Pos.Index)}
 	c.w.stats.Pushed++
 	c.w.history.push(f.sub, &p)
+	c.w.history.ack(f.sub, c.cursor) // attaching again tells the server as much, so it counts from here
 	if p.Message != nil {
 		c.meet(p.Members)
 		c.mark(p.Message)
@@ -108,7 +109,6 @@ func (c *client) ack() {
 	f.acked = c.cursor
 	in := replica.Ack{Conn: f.stream.id, Sub: f.asked, N: c.cursor, Marks: f.marks}
 	f.marks = nil
-	c.w.history.ack(f.sub, c.cursor)
 	f.stream.toServer(func() replica.Input { return in })
 }
 

@@ -29,6 +29,7 @@ type Knobs struct {
 	MaxAppend   int           // bytes per append message
 	MaxQueue    int           // undelivered events per account
 	Lease       time.Duration // cluster time
+	Effects     time.Duration // how long row changes wait for company
 	Window      int           // commands a client may have in flight
 	SaveMin     time.Duration // a save takes between these
 	SaveMax     time.Duration
@@ -111,6 +112,7 @@ func Generate(seed uint64) Plan {
 		MaxQueue:    []int{30, 10_000, 10_000, 10_000}[r.upTo(4)],
 		Lease:       []time.Duration{3, 10, 30}[r.upTo(3)] * time.Second,
 		Window:      []int{1, 2, 8}[r.upTo(3)],
+		Effects:     []time.Duration{1, 20, 250, 3000}[r.upTo(4)] * time.Millisecond,
 		SaveMin:     100 * time.Microsecond,
 		SaveMax:     []time.Duration{1, 5, 20}[r.upTo(3)] * time.Millisecond,
 		DriftPpm:    []int{0, 1000, 20_000}[r.upTo(3)],

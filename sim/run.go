@@ -155,6 +155,10 @@ func (w *world) recover() {
 	}
 	w.history.phase("drained")
 	w.finalReads()
+	if !w.runUntil(60*time.Second, func() bool { return w.checks.converged() == "" }) {
+		w.fail("liveness", "after the final reads: %s", w.checks.converged())
+		return
+	}
 	w.checks.equal()
 }
 
@@ -244,6 +248,7 @@ func (w *world) judge(r *Result) *lin.History {
 // say writes a line to the log, if there is one: when, who, what.
 func (w *world) say(who string, format string, args ...any) {
 	if w.log != nil {
+		//arch:allow float: printed in a log, never kept
 		fmt.Fprintf(w.log, "%12.6f %-4s %s\n", float64(w.now)/1e9, who, fmt.Sprintf(format, args...))
 	}
 }

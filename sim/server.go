@@ -80,7 +80,7 @@ func (s *server) start() {
 			ID: s.id, Voters: w.plan.voters(), Chain: w.chain, MaxAppendBytes: w.plan.Knobs.MaxAppend,
 			Seed: w.dice.draw(diceLife, uint64(s.id), uint64(s.life)),
 		},
-		Epoch: 1, KeepEntries: w.plan.Knobs.KeepEntries,
+		Epoch: 1, KeepEntries: w.plan.Knobs.KeepEntries, EffectDelay: w.plan.Knobs.Effects,
 	}
 	if s.machine, err = replica.New(cfg, rec, s.clock.local(w.now)); err != nil {
 		w.fail("recovery", "n%d does not come back: %v", s.id, err)
