@@ -71,6 +71,7 @@ func (d *display) Write(p []byte) (int, error) {
 			d.put(r)
 		}
 	}
+	d.trim()
 	d.show(true)
 	if len(d.buf) > 0 {
 		if _, err := d.out.Write(d.buf); err != nil {
@@ -117,6 +118,7 @@ func (d *display) put(r rune) {
 		c.text = escaped(r)
 		c.columns = len(c.text)
 	}
+	d.pad()
 	if d.pos < len(d.line) {
 		d.line[d.pos] = c
 	} else {
@@ -125,8 +127,24 @@ func (d *display) put(r rune) {
 	d.pos++
 }
 
+// trim drops blanks right of the cursor: the editor erases by writing them. pad brings those back that
+// it counts on.
+func (d *display) trim() {
+	d.pad()
+	for n := len(d.line); n > d.pos && d.line[n-1].text == " "; n-- {
+		d.line = d.line[:n-1]
+	}
+}
+
+func (d *display) pad() {
+	for len(d.line) < d.pos {
+		d.line = append(d.line, cell{" ", 1})
+	}
+}
+
 // commit leaves the line on the screen for good and goes to the next.
 func (d *display) commit() {
+	d.trim()
 	d.pos = len(d.line)
 	d.show(false)
 	if !d.fresh {
