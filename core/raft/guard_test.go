@@ -405,3 +405,113 @@ func TestChainNext(t *testing.T) {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
+
+// grow gives entries of these terms behind prev.
+func grow(prev Mark, terms ...Term) (entries []Entry) {
+	for _, term := range terms {
+		e := Entry{Index: prev.Index + 1, Term: term}
+		e.Chain = ChainNext(prev.Chain, &e)
+		entries, prev = append(entries, e), e.mark()
+	}
+	return entries
+}
+
+// A whole conflicting term is stepped over in one rejection.
+func TestRejectionSkipsTerm(t *testing.T) {
+	entries := grow(Mark{Chain: testChain}, 1, 2, 2, 2, 2)
+	q := newQuiet(t, 3, Recovered{Hard: Hard{Term: 2, Commit: 1}, Entries: entries})
+	sent := q.hear(Message{Kind: Append, From: 2, Term: 3, Index: 5, LogTerm: 1})
+	if n := len(sent); n == 0 || !sent[n-1].Reject || sent[n-1].Index != 1 || sent[n-1].LogTerm != 1 {
+		t.Errorf("sent %v", sent)
+	}
+	if q.m.log.last.Index != 5 {
+		t.Error("a question made it cut")
+	}
+}
+
+// A snapshot is taken from this term's leader, or with the term in which its sender led; that term
+// is then ours at least. It is never older than what is committed.
+func TestSnapshotFrom(t *testing.T) {
+	mark := Mark{Index: 9, Term: 1}
+	for _, c := range []struct {
+		in    SnapshotReceived
+		taken bool
+		term  Term
+	}{
+		{SnapshotReceived{From: 2, Mark: mark}, true, 2},
+		{SnapshotReceived{From: 3, Mark: mark}, false, 2},
+		{SnapshotReceived{From: 3, Mark: mark, Term: 1}, true, 2},
+		{SnapshotReceived{From: 3, Mark: mark, Term: 5}, true, 5},
+		{SnapshotReceived{From: 2, Mark: Mark{Index: 9, Term: 4}}, true, 4},
+		{SnapshotReceived{From: 2, Mark: Mark{Index: 2, Term: 1}}, false, 2},
+		{SnapshotReceived{From: 2, Mark: Mark{Index: 1 << 63, Term: 1}}, false, 2},
+		{SnapshotReceived{From: 2, Mark: mark, Term: 1 << 63}, false, 2},
+	} {
+		q := newQuiet(t, 3, Recovered{Hard: Hard{Term: 1, Commit: 3}, Entries: grow(Mark{Chain: testChain}, 1, 1, 1, 1)})
+		q.hear(Message{Kind: Append, From: 2, Term: 2, Index: 3, LogTerm: 1, Chain: q.m.log.at(3).Chain})
+		q.step(c.in)
+		if taken := q.m.applied == 9; taken != c.taken || q.m.hard.Term != c.term {
+			t.Errorf("%+v: taken %t in term %d, want %t in term %d", c.in, taken, q.m.hard.Term, c.taken, c.term)
+		}
+		if c.taken && (q.m.log.last.Index != 9 || q.out.CutFrom != 4) {
+			t.Errorf("%+v: last %v, cut from %d", c.in, q.m.log.last, q.out.CutFrom)
+		}
+	}
+}
+
+// While a snapshot is being installed a server does not stand, takes no entries, and applies and
+// compacts nothing.
+func TestInstallStandsStill(t *testing.T) {
+	entries := grow(Mark{Chain: testChain}, 1, 1, 1, 1)
+	q := newQuiet(t, 3, Recovered{Hard: Hard{Term: 1, Commit: 3}, Entries: entries})
+	q.follow(1)
+	var out Output
+	q.m.Step(q.now, SnapshotReceived{From: 2, Mark: Mark{Index: 9, Term: 1, Chain: Chain{7}}}, &out)
+	if out.Save.Install == nil || out.Save.CutFrom != 4 || out.Save.Hard.Commit != 9 {
+		t.Fatalf("saves %+v", out.Save)
+	}
+	seq := out.Save.Seq
+	before := q.m.log.last
+	for _, in := range []Input{
+		Received{&Message{Kind: Append, From: 2, To: 1, Term: 1, Index: 4, LogTerm: 1, Chain: before.Chain,
+			Entries: grow(before, 1), Commit: 5}},
+		Received{&Message{Kind: TimeoutNow, From: 2, To: 1, Term: 1}},
+		Compact{2},
+		Tick{},
+	} {
+		out.Reset()
+		if _, ok := in.(Tick); ok {
+			q.now = q.m.Deadline()
+		}
+		q.m.Step(q.now, in, &out)
+		if q.m.log.last != before || q.m.log.compact.Index != 0 || len(out.Committed) != 0 || q.m.role != Follower {
+			t.Errorf("after %T: %+v", in, q.m.Status())
+		}
+	}
+	out.Reset()
+	q.m.Step(q.now, Saved{seq}, &out)
+	if s := q.m.Status(); s.Applied != 9 || s.Commit != 9 || s.Last.Index != 9 || out.CutFrom != 4 || s.Last.Chain != (Chain{7}) {
+		t.Errorf("%+v, cut from %d", s, out.CutFrom)
+	}
+}
+
+// Damage stops a server, and nobody is left waiting for it.
+func TestFatal(t *testing.T) {
+	q := newQuiet(t, 3, Recovered{})
+	q.lead()
+	q.step(Read{1})
+	q.m.Step(q.now, Received{&Message{Kind: Append, From: 2, To: 1, Term: 1, Chain: testChain}}, &q.out)
+	if !strings.Contains(q.out.Fatal, "both n1 and n2 lead") || q.m.Status().Fatal != q.out.Fatal {
+		t.Errorf("fatal %q", q.out.Fatal)
+	}
+	if got := q.out.Reads; len(got) != 1 || got[0].OK {
+		t.Errorf("grants %v", got)
+	}
+	if q.step(Read{2}); len(q.out.Reads) != 1 || q.out.Reads[0].OK {
+		t.Errorf("grants %v", q.out.Reads)
+	}
+	q.step(Propose{[][]byte{nil}})
+	if q.out.Proposed.Refused != NotLeader || q.m.Deadline() != never || q.out.Fatal == "" {
+		t.Errorf("%+v, deadline %v", q.out, q.m.Deadline())
+	}
+}

@@ -146,7 +146,9 @@ func (s *stage) command(words []string) {
 			s.start(s.actors[id])
 		}
 	case "tick":
+		before := s.now
 		s.now = max(s.now, a.m.Deadline())
+		s.sayf("  %v later", (s.now - before).Round(time.Millisecond))
 		s.step(a, Tick{})
 	case "wait":
 		d, err := time.ParseDuration(args[0])

@@ -45,7 +45,7 @@ type world struct {
 	stats     stats
 }
 
-type stats struct{ elections, installs, cuts, transfers, crashes, steps, lowest, highest int }
+type stats struct{ elections, installs, cuts, transfers, crashes, steps int }
 
 type node struct {
 	id      ID
