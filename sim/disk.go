@@ -191,7 +191,6 @@ func (d *disk) cut(from, committed raft.Index) error {
 }
 
 func (d *disk) append(entries []raft.Entry) error {
-	d.log = slices.Clip(d.log)
 	for _, e := range entries {
 		if e.Index != d.last()+1 || e.Term < d.lastTerm() {
 			return fmt.Errorf("append %d of term %d after %d of term %d", e.Index, e.Term, d.last(), d.lastTerm())

@@ -196,7 +196,7 @@ func (l *lab) fill(root string) error {
 }
 
 func (l *lab) build(binary string) error {
-	_, err := l.in("go", "test", "-c", "-trimpath", "-o", binary, "./sim")
+	_, err := l.in("go", "test", "-c", "-trimpath", "-ldflags=-w", "-o", binary, "./sim")
 	return err
 }
 
