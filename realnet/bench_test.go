@@ -27,19 +27,19 @@ func BenchmarkSend(b *testing.B) {
 func benchmarkSend(b *testing.B, sessions int) {
 	settings := realnettest.Settings()
 	settings.OpenAuth, settings.MaxQueue = true, 1_000_000
-	c := realnettest.Start(b, memory(realnettest.Options{Settings: &settings}))
+	c := realnettest.Start(b, memory(realnettest.Options{Settings: &settings, Tuning: realnettest.Patient}))
 	leader := c.Addresses()[c.Leader()]
+	first := dial(b, leader)
 	var people []*realnettest.Person
 	var streams []*realnettest.Puppet
 	var wait sync.WaitGroup
 	for i := range sessions {
-		p := realnettest.NewPerson(fmt.Sprint("u", i), "", []string{leader})
+		p := realnettest.NewPerson(fmt.Sprint("u", i), "", nil)
 		people = append(people, p)
-		wait.Go(func() { p.Signup(b) })
+		wait.Go(func() { askOn(b, first, p, chat.Signup{Name: p.Name}) })
 	}
 	wait.Wait()
-	for i, p := range people {
-		p.Close()
+	for i := range people {
 		s, err := realnettest.Share(leader, i%((sessions+63)/64))
 		if err != nil {
 			b.Fatal(err)

@@ -3,6 +3,7 @@ package realnet
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"parley/core/replica"
@@ -340,6 +341,8 @@ func (l *loop) note(n replica.Note) {
 		l.log.Info("account ended", "name", n.Name, "index", n.Index)
 	case replica.DeviceOpened:
 		l.log.Info("logged in", "name", n.Name, "index", n.Index)
+	case replica.LeaseEnded:
+		l.log.Info("lease ended", "device", fmt.Sprintf("%.4x", n.Device), "index", n.Index)
 	case replica.SnapshotSent:
 		l.log.Info("snapshot sent", "to", NodeName(n.Peer), "index", n.Index)
 	case replica.SnapshotInstalled:

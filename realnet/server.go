@@ -88,7 +88,7 @@ func OpenServer(cfg ServerConfig) (*Server, error) {
 	if cfg.Listen == "" {
 		cfg.Listen = h.Listen
 	}
-	if !cfg.Insecure && !onLoopback(cfg.Listen) {
+	if !cfg.Insecure && !isLoopback(cfg.Listen) {
 		return nil, fmt.Errorf("refuse to listen on %s: nothing is encrypted yet, so all could read along; "+
 			"listen on 127.0.0.1, or say --insecure", cfg.Listen)
 	}
@@ -103,13 +103,6 @@ func OpenServer(cfg ServerConfig) (*Server, error) {
 		return nil, errors.Join(err, s.store.Close())
 	}
 	return s, nil
-}
-
-// onLoopback says whether an address can only be reached from this machine.
-func onLoopback(address string) bool {
-	host, _, err := net.SplitHostPort(address)
-	ip := net.ParseIP(host)
-	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
 }
 
 func newServer(cfg ServerConfig, h *Home) *Server {
@@ -144,7 +137,7 @@ func newServer(cfg ServerConfig, h *Home) *Server {
 func (s *Server) recover() error {
 	store, err := s.cfg.OpenStore(homeStore(s.cfg.Dir), s.home)
 	if err != nil {
-		return fmt.Errorf("open the store in %s: %w", s.cfg.Dir, err)
+		return fmt.Errorf("open the store: %w", err)
 	}
 	s.store = store
 	rec, err := store.Recover()

@@ -347,7 +347,7 @@ func TestPasswordQueue(t *testing.T) {
 func TestThousandFeeds(t *testing.T) {
 	settings := realnettest.Settings()
 	settings.OpenAuth = true
-	c := realnettest.Start(t, realnettest.Options{Settings: &settings})
+	c := realnettest.Start(t, realnettest.Options{Settings: &settings, Tuning: realnettest.Patient})
 	leader := c.Leader()
 	const n = 1000
 	talking := dial(t, c.Addresses()[leader])
@@ -389,7 +389,7 @@ func TestThousandFeeds(t *testing.T) {
 }
 
 // askOn gives a command of a person's the next number, on a session that many share.
-func askOn(t *testing.T, on *realnettest.Puppet, p *realnettest.Person, cmd chat.Command) {
+func askOn(t testing.TB, on *realnettest.Puppet, p *realnettest.Person, cmd chat.Command) {
 	p.DSeq++
 	r, _, err := on.Ask(patient(t), replica.Call{
 		Device: p.Device, DSeq: p.DSeq, Through: p.DSeq - 1, Command: cmd,

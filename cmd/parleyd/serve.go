@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"parley/realnet"
+	"parley/realnet/sqlite"
 )
 
 type serveFlags struct {
@@ -62,12 +62,16 @@ func (f *serveFlags) run(ctx context.Context, io stdio) error {
 	return server.Serve(ctx)
 }
 
+// openError tells a directory that a person must look at from a disk that failed.
 func openError(err error) error {
-	var fatal *realnet.FatalError
-	if errors.As(err, &fatal) {
-		return err
+	var refused *sqlite.Refused
+	switch {
+	case !errors.As(err, &refused):
+		return config(err, "")
+	case refused.Reason == sqlite.Damaged:
+		return &exitError{exitDisk, err, refused.Hint}
 	}
-	return config(err, "")
+	return config(err, refused.Hint)
 }
 
 func newLogger(kind string, w io.Writer) (*slog.Logger, error) {
@@ -84,13 +88,4 @@ func newLogger(kind string, w io.Writer) (*slog.Logger, error) {
 func endWith(r io.Reader, cancel func()) {
 	_, _ = io.Copy(io.Discard, r)
 	cancel()
-}
-
-// short cuts what is too long for one line.
-func short(s string) string {
-	s, _, _ = strings.Cut(s, "\n")
-	if len(s) > 200 {
-		return s[:200] + "…"
-	}
-	return s
 }
