@@ -471,6 +471,11 @@ var mustAccept = []struct {
 		d4 login! bob = 12 2 0 @15
 		push 1 2 @14 11,12#2 11:m2
 		phase drained`},
+	{"an event of what ended the device", never0, feedPrelude + `
+		push 1 1 @13 11,12#1 11:m1
+		push 1 2 @14 11,12#2 11:m2
+		d2 logout = @15
+		push 1 3 @15 device-closed`},
 	{"other events between messages", never0, feedPrelude + `
 		push 1 1 @13 delivered
 		push 1 2 @13 11,12#1 11:m1
