@@ -10,7 +10,8 @@ import (
 const beParley = "PARLEY_TEST_BE_PARLEY=1"
 
 func TestMain(m *testing.M) {
-	if os.Getenv("PARLEY_TEST_BE_PARLEY") != "" {
+	replica := len(os.Args) > 1 && os.Args[1] == "demo-replica" // a server of the demo is this binary too
+	if replica || os.Getenv("PARLEY_TEST_BE_PARLEY") != "" {
 		main()
 	}
 	os.Exit(m.Run())
