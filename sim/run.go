@@ -230,7 +230,7 @@ func (w *world) judge(r *Result) *lin.History {
 	if w.plan.Multi {
 		login = lin.LoginMulti
 	}
-	h.Meta = lin.Meta{Clock: lin.ClockEvent, Positions: lin.PositionsEvery, Seed: w.plan.Seed,
+	h.Meta = lin.Meta{Clock: lin.ClockEvent, Positions: lin.PositionsEvery, Seed: w.plan.Seed & (1<<53 - 1),
 		Rules: lin.Rules{Login: login, Expiry: lin.ExpiryLogged}}
 	w.history.entries(w.checks.ghost, w.checks.ended)
 	h.End(w.history.stamp())

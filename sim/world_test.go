@@ -2,8 +2,11 @@ package sim
 
 import (
 	"errors"
+	"os"
+	"os/exec"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -28,6 +31,18 @@ func TestARunIsTheSameEveryTime(t *testing.T) {
 		if again := Run(Generate(seeds[i])).Trace; again != first[seeds[i]] {
 			t.Errorf("seed %d: trace %016x, then %016x", seeds[i], first[seeds[i]], again)
 		}
+	}
+}
+
+// Another process comes to the same trace.
+func TestAnotherProcessSeesTheSameRun(t *testing.T) {
+	r := Run(Generate(17))
+	want := r.String()
+	cmd := exec.Command(os.Args[0], "-test.run=^TestSeeds$", "-test.v", "-seed=17")
+	cmd.Env = append(os.Environ(), "GOGC=20", "GOMAXPROCS=1")
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), want) {
+		t.Errorf("%v\nthis process:  %s\nanother says:\n%s", err, want, out)
 	}
 }
 
