@@ -150,12 +150,12 @@ func FuzzStep(f *testing.F) {
 
 // The log in chunks is a slice of entries, seen from outside.
 func TestLogIsASlice(t *testing.T) {
-	for seed := range random(20) {
+	for seed := range random(8) {
 		r, l := random(seed), suffix{}
 		l.reset(Mark{Chain: testChain})
 		var twin []Entry // from 1
 		compact, shared := Index(0), []Entry(nil)
-		for range 300 {
+		for range 150 {
 			switch r.next() % 8 {
 			case 0, 1, 2, 3:
 				for range r.next() % 400 {

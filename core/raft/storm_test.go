@@ -8,7 +8,7 @@ import (
 
 var (
 	seedFlag  = flag.Uint64("seed", 0, "run only this seed, and print what happens")
-	seedsFlag = flag.Uint64("seeds", 300, "run so many seeds")
+	seedsFlag = flag.Uint64("seeds", 200, "run so many seeds")
 	firstFlag = flag.Uint64("first", 1, "the first of them")
 )
 

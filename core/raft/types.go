@@ -138,7 +138,7 @@ func (SnapshotFailed) isInput()   {}
 // At most one is out at a time. Its parts take effect in the order of the fields.
 type Save struct {
 	Seq     uint64
-	Hard    *Hard
+	Hard    *Hard // stays as it is until the next Save has come back; copy it to keep it longer
 	Install *Mark // the snapshot last given with SnapshotReceived at this Mark replaces the state and
 	// all entries up to there: the stored log begins behind it, and Append goes on from it or from
 	// what is kept. Log entries that do not continue its chain are dropped with CutFrom, which may
@@ -199,7 +199,7 @@ type Output struct {
 	Proposed  Placed // of a Propose
 	CutFrom   Index  // entries ≥ CutFrom, seen before, are gone from the log; 0: none
 	Snapshots []ID   // leader: these peers need entries that are compacted away; asked once per need
-	Role      Role
+	Role      Role   // after the last Step
 	Changed   bool   // Role differs from before the Step
 	Fatal     string // damage that forbids to go on: this Machine does nothing more. Empty: none
 }
