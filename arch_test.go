@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -353,5 +354,41 @@ func TestWorkflowIsCIyml(t *testing.T) {
 	}
 	if !bytes.Equal(top, copied) {
 		t.Error("cp CI.yml .github/workflows/ci.yml")
+	}
+}
+
+// A test that a page names exists.
+func TestDocsNameRealTests(t *testing.T) {
+	_, packages := ours(t)
+	tests := map[string]bool{}
+	declared := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`)
+	dirs := []string{"."}
+	for _, p := range packages {
+		dirs = append(dirs, p.Dir)
+	}
+	for _, dir := range dirs {
+		files, _ := filepath.Glob(filepath.Join(dir, "*_test.go"))
+		for _, f := range files {
+			text, err := os.ReadFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range declared.FindAllSubmatch(text, -1) {
+				tests[string(m[1])] = true
+			}
+		}
+	}
+	pages, _ := filepath.Glob("docs/*.md")
+	top, _ := filepath.Glob("*.md")
+	for _, page := range append(pages, top...) {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range regexp.MustCompile(`\b(?:Test|Fuzz)[A-Z]\w+`).FindAllString(string(text), -1) {
+			if !tests[name] && name != "TestT03" { // a prefix, for -run
+				t.Errorf("%s names %s: there is no such test", page, name)
+			}
+		}
 	}
 }
