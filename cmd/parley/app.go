@@ -76,8 +76,11 @@ func (a *app) end(ctx context.Context, err error) int {
 	}
 	p := &problem{}
 	switch cause := context.Cause(ctx); {
-	case errors.Is(err, syscall.EPIPE):
-		return exitOK // who read us has seen enough
+	case errors.Is(err, syscall.EPIPE): // who read us has seen enough
+		if errors.As(err, &p) {
+			return p.exit
+		}
+		return exitOK
 	case errors.Is(err, context.Canceled) && cause == signalled{os.Interrupt}:
 		return exitInterrupted
 	case errors.Is(err, context.Canceled) && errors.As(cause, &signalled{}):

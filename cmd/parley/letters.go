@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"parley/core/chat"
+	"parley/realnet"
 )
 
 // letter is a message on its way from line mode.
@@ -107,6 +108,8 @@ func (d *dialogue) notSent(l letter, err error) []act {
 	errors.As(err, &p)
 	var acts []act
 	switch {
+	case errors.Is(err, realnet.ErrClosed): // the session ended before the answer came
+		return []act{note{"no answer any more for " + d.paint.name(l.to) + ": " + safe(l.body)}}
 	case p != nil && p.code == "E_NO_SUCH_USER":
 		acts = failure(err, noRecipient)
 	case p != nil && p.code == "E_EMPTY":

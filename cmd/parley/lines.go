@@ -51,13 +51,14 @@ func (a *app) lineMode(ctx context.Context) error {
 	if err := m.openConsole(); err != nil {
 		return err
 	}
-	err = m.run()
-	m.console.close()
+	err = m.atConsole()
 	if left := m.leftOver(); left > 0 && !errors.Is(err, context.Canceled) {
 		m.app.note("%s", kept(left))
 		err = errors.Join(err, &problem{exit: exitUnknown, quiet: true})
 	}
-	s.close()
+	if m.dialogue.mode != busy {
+		s.close()
+	}
 	return err
 }
 
@@ -76,6 +77,12 @@ func (m *lineMode) openConsole() error {
 	}
 	m.console = c
 	return nil
+}
+
+// atConsole gives the terminal back whatever happens.
+func (m *lineMode) atConsole() error {
+	defer m.console.close()
+	return m.run()
 }
 
 // run is the loop.
@@ -287,7 +294,7 @@ func (m *lineMode) lookUp(ctx context.Context, a act) input {
 
 // leftOver is how many commands have no answer.
 func (m *lineMode) leftOver() int {
-	if m.link == nil {
+	if m.link == nil || m.dialogue.mode == busy { // busy: another goroutine has the link
 		return 0
 	}
 	return len(m.link.Pending())

@@ -179,7 +179,11 @@ func (s *seat) ask(ctx context.Context, q replica.Query) (replica.Reply, error) 
 	if errors.As(err, &unknown) { // a read leaves no trace
 		err = refusal(session.NotApplied, string(session.Timeout), d)
 	}
-	return reply, judge(realnet.Outcome{Reply: reply, Err: err}, d)
+	err = judge(realnet.Outcome{Reply: reply, Err: err}, d)
+	if err == nil && s.settings.stale {
+		s.note("as of position %d, which may be long ago", reply.Pos.Index)
+	}
+	return reply, err
 }
 
 // sameName reports whether two spellings are one name: ASCII case does not count.
