@@ -138,9 +138,16 @@ func (l *logSize) cut(to raft.Index) {
 	l.compact = to
 }
 
+// patienceWithLog is how many times the log may outgrow its bound for the sake of a snapshot under way.
+const patienceWithLog = 4
+
 // compact drops old entries from the log, whoever still waits for them: they get a snapshot.
 func (m *Machine) compact(now time.Duration, out *Output) {
-	if to := m.log.excess(m.cfg.KeepLog, m.cfg.KeepEntries, m.store.durable); to != 0 {
+	upTo := m.store.durable
+	if m.log.bytes < patienceWithLog*m.cfg.KeepLog {
+		upTo = min(upTo, m.courier.carried()) // or the peer would need the next snapshot at once
+	}
+	if to := m.log.excess(m.cfg.KeepLog, m.cfg.KeepEntries, upTo); to != 0 {
 		m.log.cut(to)
 		m.stepRaft(now, raft.Compact{To: to}, out)
 		out.Notes = append(out.Notes, Note{Kind: LogCompacted, Index: to})

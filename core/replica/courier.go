@@ -108,6 +108,17 @@ func (c *courier) deadline() time.Duration {
 	return d
 }
 
+// carried is the lowest index of the snapshots under way: entries behind it will be needed.
+func (c *courier) carried() raft.Index {
+	low := raft.Index(1<<63 - 1)
+	for i := range c.transfers {
+		if snap := c.transfers[i].snap; snap != nil {
+			low = min(low, snap.Mark.Index)
+		}
+	}
+	return low
+}
+
 func (m *Machine) exported(now time.Duration, in Exported, out *Output) {
 	c := &m.courier
 	if in.ID != c.exporting {

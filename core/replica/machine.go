@@ -39,8 +39,9 @@ type Machine struct {
 	courier courier
 	log     logSize
 
-	resigning bool
-	fatal     string
+	resigning  bool
+	handOverAt time.Duration // when a successor is asked for again
+	fatal      string
 }
 
 // New makes a replica of what its store holds.
@@ -155,6 +156,7 @@ func (m *Machine) settle(now time.Duration, out *Output) {
 	m.retryCalls(now, out)
 	m.retryAttaches(now, out)
 	m.lead(now, out)
+	m.handOver(now, out)
 	m.tellPresence(now, out)
 	m.moveSnapshots(now, out)
 	m.propose(now, out)
@@ -172,7 +174,7 @@ func (m *Machine) Deadline() time.Duration {
 	d := m.raft.Deadline()
 	for _, t := range [...]time.Duration{
 		m.saveDeadline(), m.readDeadline(), m.door.deadline(), m.feeds.deadline(m),
-		m.leadDeadline(), m.presenceDeadline(), m.courier.deadline(),
+		m.leadDeadline(), m.handOverDeadline(), m.presenceDeadline(), m.courier.deadline(),
 	} {
 		d = min(d, t)
 	}
