@@ -398,3 +398,20 @@ func TestANewerLevelStopsTheReplica(t *testing.T) {
 		t.Errorf("fatal %q, want the newer level named", out.Fatal)
 	}
 }
+
+// A device that logs in again while attached goes on being heard: its epoch has risen.
+func TestADeviceThatLogsInAgainIsStillHeard(t *testing.T) {
+	a := start(t, nil)
+	ada := a.signup(1, "ada")
+	a.step(replica.Attach{Conn: 5, Sub: 1, Device: ada.dev, Token: ada.tok})
+	uid := a.do(ada, chat.Login{Name: "ada", Token: chat.Token(ada.tok)}).Result.UID
+	a.do(ada, chat.Send{To: "ada", Body: "x"})
+	if len(a.closed) > 0 {
+		t.Fatalf("its own login ended its feed: %+v", a.closed)
+	}
+	a.step(replica.Ack{Conn: 5, Sub: 1, N: 1})
+	a.wait(3 * time.Second)
+	if got := a.m.Chat().Cursor(uid); got != 1 {
+		t.Errorf("cursor %d, want 1", got)
+	}
+}
