@@ -159,27 +159,48 @@ func (r Row) Sum() uint32 { return crc32.Checksum(r.named(), castagnoli) }
 // Hash is SHA-256 over the same bytes as Sum.
 func (r Row) Hash() [32]byte { return sha256.Sum256(r.named()) }
 
-func (r Row) named() []byte {
-	b := make([]byte, 0, 128)
-	b = append(b, r.Table.Name...)
-	return r.Append(append(b, 0))
+// Marks gives Sum and Hash of r in one go. It writes to buf[:0] and returns it, grown if need be, for
+// the next row.
+func (r Row) Marks(buf []byte) (sum uint32, hash [32]byte, _ []byte) {
+	buf = r.appendNamed(buf[:0])
+	return crc32.Checksum(buf, castagnoli), sha256.Sum256(buf), buf
 }
+
+// SumIn is Sum; it writes to buf[:0] and returns it, grown if need be, for the next row.
+func (r Row) SumIn(buf []byte) (uint32, []byte) {
+	buf = r.appendNamed(buf[:0])
+	return crc32.Checksum(buf, castagnoli), buf
+}
+
+func (r Row) named() []byte {
+	size := 64 + len(r.Table.Name)
+	for _, v := range r.Values {
+		size += 8 + len(v.Str)
+	}
+	return r.appendNamed(make([]byte, 0, size))
+}
+
+func (r Row) appendNamed(b []byte) []byte { return r.Append(append(append(b, r.Table.Name...), 0)) }
 
 // Digest is the sum of the hashes of a set of rows, lane by lane modulo 2⁶⁴: equal sets have equal
 // digests, whatever the order in which the rows came and went.
 type Digest [4]uint64
 
 // Add counts a row in.
-func (d *Digest) Add(r Row) {
-	h := r.Hash()
+func (d *Digest) Add(r Row) { d.AddHash(r.Hash()) }
+
+// AddHash counts in the row with this Hash.
+func (d *Digest) AddHash(h [32]byte) {
 	for i := range d {
 		d[i] += binary.BigEndian.Uint64(h[8*i:])
 	}
 }
 
 // Remove counts a row out again.
-func (d *Digest) Remove(r Row) {
-	h := r.Hash()
+func (d *Digest) Remove(r Row) { d.RemoveHash(r.Hash()) }
+
+// RemoveHash counts out the row with this Hash.
+func (d *Digest) RemoveHash(h [32]byte) {
 	for i := range d {
 		d[i] -= binary.BigEndian.Uint64(h[8*i:])
 	}

@@ -118,6 +118,23 @@ func TestSumNoticesChanges(t *testing.T) {
 	}
 }
 
+// Marks and SumIn say the same as Sum and Hash, whatever the buffer was used for before.
+func TestMarks(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var buf []byte
+		for range 3 {
+			r := draw(t)
+			var sum, again uint32
+			var hash [32]byte
+			sum, hash, buf = r.Marks(buf)
+			again, buf = r.SumIn(buf)
+			if sum != r.Sum() || again != sum || hash != r.Hash() {
+				t.Fatalf("marks %x and %x, %x, want %x and %x", sum, hash, again, r.Sum(), r.Hash())
+			}
+		}
+	})
+}
+
 // A digest is that of the set of rows, whatever the order in which they came and went.
 func TestDigestForgetsOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

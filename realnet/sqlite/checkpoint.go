@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	walLimit = 4 << 20      // above this the WAL is checkpointed
-	walHigh  = 4 * walLimit // above this readers are held up to let it be emptied
+	walLimit = 8 << 20      // above this the WAL is checkpointed
+	walHigh  = 2 * walLimit // above this readers are held up to let it be emptied
 	walStep  = walLimit / 4 // after a checkpoint that could not empty it, this much is written first
 	perEntry = 64           // bytes of an entry or effect besides its data, roughly
 )

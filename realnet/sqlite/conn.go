@@ -20,6 +20,8 @@ type conn struct {
 	raw   driver.Conn
 	stmts map[string]*stmt
 	verbs map[*row.Table]*verbs
+	known *known
+	buf   []byte // for the bytes of one row
 }
 
 // uri is the data source name of a file. A plain path would lose its query string in the driver.
@@ -30,7 +32,7 @@ func uri(path, query string) string {
 const (
 	safe  = "&_dqs=0&_defensive=1&_pragma=mmap_size(0)&_pragma=trusted_schema(0)&_pragma=cell_size_check(1)"
 	write = "&_txlock=immediate&_journal_mode=WAL&_synchronous=FULL&_busy_timeout=0" +
-		"&_pragma=wal_autocheckpoint(0)&_pragma=cache_size(-8192)" + safe
+		"&_pragma=wal_autocheckpoint(0)&_pragma=cache_size(-32768)" + safe
 
 	makerQuery  = "mode=rwc" + write
 	writerQuery = "mode=rw" + write
@@ -72,7 +74,8 @@ func connect(path, query string) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{raw: raw, stmts: map[string]*stmt{}, verbs: map[*row.Table]*verbs{}}
+	c := &conn{raw: raw, stmts: map[string]*stmt{}, verbs: map[*row.Table]*verbs{},
+		known: newKnown(knownMost)}
 	if err := c.checkPragmas(query == readerQuery); err != nil {
 		return nil, errors.Join(err, c.close())
 	}

@@ -106,7 +106,7 @@ func (c *conn) fill(id Identity, genesis []row.Row, tables []*row.Table) error {
 	if err := c.apply(tables, effects, &h.digest); err != nil {
 		return err
 	}
-	if err := errors.Join(c.insert(id.row(0)), c.insert(h.row())); err != nil {
+	if err := errors.Join(c.insertOne(id.row(0)), c.insertOne(h.row())); err != nil {
 		return err
 	}
 	return c.exec("COMMIT")

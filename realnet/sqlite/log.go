@@ -93,18 +93,15 @@ func (c *conn) readLog(h *head) ([]raft.Entry, error) {
 
 // append puts entries behind the last.
 func (c *conn) append(h *head, entries []raft.Entry) error {
-	v := make([]row.Value, 0, len(logTable.Columns))
 	for i := range entries {
 		e := &entries[i]
 		if e.Index != h.last.Index+1 || e.Term < h.last.Term {
 			return fmt.Errorf("entry %d of term %d behind %d of %d", e.Index, e.Term, h.last.Index, h.last.Term)
 		}
-		if err := c.insert(entryRow(e, v)); err != nil {
-			return err
-		}
 		h.last = entryMark(e)
 	}
-	return nil
+	v := make([]row.Value, 0, len(logTable.Columns)) // of one row at a time
+	return c.insert(logTable, len(entries), func(i int) summed { return c.summed(entryRow(&entries[i], v)) })
 }
 
 // cut drops entries ≥ from, none of which was committed before.

@@ -133,5 +133,5 @@ func (s *Store) readIdentity(want Identity) error {
 // countBoot makes the boot number grow, durably.
 func (s *Store) countBoot() error {
 	s.boot++
-	return s.w.update(s.id.row(s.boot))
+	return s.w.update(s.w.summed(s.id.row(s.boot)))
 }

@@ -68,8 +68,30 @@ func (c *conn) rows(t *row.Table, sql string, fn func(row.Row) error, args ...in
 	})
 }
 
-// verbs are the statements on single rows of a table.
-type verbs struct{ find, insert, update, remove *stmt }
+// verbs are the statements on rows of a table.
+type verbs struct {
+	find, update, remove *stmt
+	insert, replace      [len(portions)]*stmt
+}
+
+// portions is how many rows one statement writes: a statement costs as much as two or three rows.
+var portions = [...]int{64, 8, 1}
+
+// The verbs of writeSQL. Nothing is to be saved of a statement that fails.
+const (
+	insertVerb  = "INSERT OR ROLLBACK"
+	replaceVerb = "REPLACE"
+)
+
+// largest is the first of portions for t. To undo a statement of several rows SQLite copies the pages
+// that it changes, for REPLACE and, in spite of the verb, for rowid tables. Eight rows are few enough
+// for these copies to stay in memory. Those of rows that are only appended are always few.
+func largest(t *row.Table, replace bool) int {
+	if replace || t.Sequential && len(t.Index) > 0 {
+		return 1
+	}
+	return 0
+}
 
 // on gives the verbs of t, preparing them the first time.
 func (c *conn) on(t *row.Table) (*verbs, error) {
@@ -80,7 +102,7 @@ func (c *conn) on(t *row.Table) (*verbs, error) {
 	for _, one := range []struct {
 		to  **stmt
 		sql string
-	}{{&v.find, byKeySQL(t)}, {&v.insert, insertSQL(t)}, {&v.update, updateSQL(t)}, {&v.remove, deleteSQL(t)}} {
+	}{{&v.find, byKeySQL(t)}, {&v.update, updateSQL(t)}, {&v.remove, deleteSQL(t)}} {
 		s, err := c.prepare(one.sql)
 		if err != nil {
 			return nil, err
@@ -105,22 +127,83 @@ func (c *conn) find(r row.Row) (found row.Row, ok bool, err error) {
 	return found, ok, err
 }
 
-func (c *conn) insert(r row.Row) error {
-	v, err := c.on(r.Table)
+// summed is a row and its sum.
+type summed struct {
+	row row.Row
+	sum uint32
+}
+
+func (c *conn) summed(r row.Row) (s summed) {
+	s.row = r
+	s.sum, c.buf = r.SumIn(c.buf)
+	return s
+}
+
+// insert writes n rows of t, which at gives. They are all new.
+func (c *conn) insert(t *row.Table, n int, at func(int) summed) error {
+	return c.write(t, false, n, at)
+}
+
+// replace writes n rows of t, which at gives. Old ones with the same key go; t has no index, in which
+// others could be in the way and go too.
+func (c *conn) replace(t *row.Table, n int, at func(int) summed) error {
+	return c.write(t, true, n, at)
+}
+
+func (c *conn) insertOne(r row.Row) error {
+	return c.insert(r.Table, 1, func(int) summed { return c.summed(r) })
+}
+
+func (c *conn) write(t *row.Table, replace bool, n int, at func(int) summed) error {
+	v, err := c.on(t)
 	if err != nil {
 		return err
 	}
-	return wrapRow(r, v.insert.add(r.Table.Columns, r.Values).int(int64(r.Sum())).exec())
+	for i := 0; i < n; {
+		s, size, err := c.portion(t, v, replace, n-i)
+		if err != nil {
+			return err
+		}
+		first := at(i)
+		s.ints().add(t.Columns, first.row.Values).int(int64(first.sum))
+		for j := i + 1; j < i+size; j++ {
+			next := at(j)
+			s.add(t.Columns, next.row.Values).int(int64(next.sum))
+		}
+		if err := s.exec(); err != nil {
+			return wrapRow(first.row, size, err)
+		}
+		i += size
+	}
+	return nil
 }
 
-func (c *conn) update(r row.Row) error {
+// portion gives the statement that writes as many of n rows as one can, and says how many those are.
+func (c *conn) portion(t *row.Table, v *verbs, replace bool, n int) (s *stmt, size int, err error) {
+	i := largest(t, replace)
+	for portions[i] > n {
+		i++
+	}
+	to, verb := &v.insert[i], insertVerb
+	if replace {
+		to, verb = &v.replace[i], replaceVerb
+	}
+	if *to == nil {
+		*to, err = c.prepare(writeSQL(t, verb, portions[i]))
+	}
+	return *to, portions[i], err
+}
+
+// update replaces a row that is there, and keeps its place in the index.
+func (c *conn) update(s summed) error {
+	r := s.row
 	v, err := c.on(r.Table)
 	if err != nil {
 		return err
 	}
 	k := r.Table.Key
-	v.update.add(r.Table.Columns[k:], r.Values[k:]).int(int64(r.Sum())).add(r.Table.Columns, r.Key())
-	return wrapRow(r, v.update.exec())
+	v.update.add(r.Table.Columns[k:], r.Values[k:]).int(int64(s.sum)).add(r.Table.Columns, r.Key())
+	return wrapRow(r, 1, v.update.exec())
 }
 
 func (c *conn) remove(r row.Row) error {
@@ -128,12 +211,16 @@ func (c *conn) remove(r row.Row) error {
 	if err != nil {
 		return err
 	}
-	return wrapRow(r, v.remove.add(r.Table.Columns, r.Key()).exec())
+	return wrapRow(r, 1, v.remove.add(r.Table.Columns, r.Key()).exec())
 }
 
-func wrapRow(r row.Row, err error) error {
-	if err != nil {
-		return fmt.Errorf("row %s: %w", showKey(r), err)
+// wrapRow says where among n rows, of which r is the first, err was.
+func wrapRow(r row.Row, n int, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case n > 1:
+		return fmt.Errorf("%d rows from %s: %w", n, showKey(r), err)
 	}
-	return nil
+	return fmt.Errorf("row %s: %w", showKey(r), err)
 }

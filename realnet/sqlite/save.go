@@ -31,14 +31,14 @@ func (s *Store) save(v replica.Save) (replica.Saved, error) {
 	}
 	h, err := s.carryOut(v)
 	if err == nil {
-		err = s.w.update(h.row())
+		err = s.w.update(s.w.summed(h.row()))
 	}
 	saved := h.saved()
 	if err == nil && v.Install != nil {
 		saved.Hot, err = s.w.hot(s.tables)
 	}
 	if err != nil {
-		s.w.exec("ROLLBACK") // to let go of the file; there is nobody left to tell if it fails
+		s.w.exec("ROLLBACK") // to let go of the file, if that did not happen; there is nobody left to tell if it fails
 		return replica.Saved{}, err
 	}
 	if err := s.w.run("COMMIT"); err != nil {
@@ -108,7 +108,8 @@ func (c *conn) install(tables []*row.Table, h *head, s *replica.Snapshot, cutFro
 		return err
 	}
 	h.compact, h.applied, h.digest = s.Mark, at, s.Digest
-	return replica.ReadSnapshot(*s, tables, c.insert)
+	c.known.clear()
+	return replica.ReadSnapshot(*s, tables, c.insertOne)
 }
 
 // hot gives all rows of hot tables, table by table, by key.

@@ -119,8 +119,10 @@ func where(t *row.Table, columns []int) string { return join(t, columns, " = ?",
 
 // The statements on one table. Columns come in the table's order, the sum last.
 
-func insertSQL(t *row.Table) string {
-	return fmt.Sprintf("INSERT INTO %s VALUES (%s?)", quote(t.Name), strings.Repeat("?, ", len(t.Columns)))
+// writeSQL takes n rows.
+func writeSQL(t *row.Table, verb string, n int) string {
+	one := "(" + strings.Repeat("?, ", len(t.Columns)) + "?)"
+	return fmt.Sprintf("%s INTO %s VALUES %s%s", verb, quote(t.Name), strings.Repeat(one+", ", n-1), one)
 }
 
 // updateSQL takes the columns behind the key, the sum, then the key.
