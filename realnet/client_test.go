@@ -155,7 +155,7 @@ func TestClientUnknown(t *testing.T) {
 func TestClientNobodyThere(t *testing.T) {
 	cluster := newFakeCluster(t, 1)
 	cluster.servers[0].kill()
-	c := newTestClient(t, ClientConfig{Servers: cluster.addresses(), Timeout: 100 * time.Millisecond})
+	c := newTestClient(t, ClientConfig{Servers: cluster.addresses(), Timeout: 2 * time.Second})
 	_, err := c.Do(t.Context(), send("one"))
 	if e := (*NotAppliedError)(nil); !errors.As(err, &e) || e.Cause == nil {
 		t.Fatalf("got %v, want a NotAppliedError with its cause", err)
