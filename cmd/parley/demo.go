@@ -54,16 +54,16 @@ type demo struct {
 	digest  string
 }
 
-// demoLimit ends a demo that hangs: a step that takes so long has failed.
-const demoLimit = 2 * time.Minute
+// limit is how long one line may take: one that takes longer has failed.
+func (o demoOptions) limit() time.Duration {
+	return 30*time.Second + time.Duration(o.messages)*50*time.Millisecond
+}
 
 func (a *app) demo(ctx context.Context, o demoOptions) error {
 	dir, err := os.MkdirTemp("", "parley-demo-")
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, demoLimit)
-	defer cancel()
 	d := &demo{app: a, demoOptions: o, dir: dir, begun: time.Now()}
 	broken, err := d.steps(ctx)
 	d.close()
@@ -107,16 +107,25 @@ func (d *demo) steps(ctx context.Context) (broken string, err error) {
 		{"start", d.start}, {"leader", d.leader}, {"accounts", d.accounts}, {"messages", d.firstHalf},
 		{"failover", d.failover}, {"delivery", d.delivery}, {"restart", d.restart}, {"history", d.history},
 	} {
-		line, err := step.run(ctx)
-		if err == nil {
-			line.Line = step.name
-			err = d.say(line)
-		}
-		if err != nil {
+		if err := d.step(ctx, step.name, step.run); err != nil {
 			return step.name, err
 		}
 	}
 	return "", nil
+}
+
+func (d *demo) step(ctx context.Context, name string, run func(context.Context) (demoLine, error)) error {
+	limited, cancel := context.WithTimeoutCause(ctx, d.limit(), fmt.Errorf("not done after %v", d.limit()))
+	defer cancel()
+	line, err := run(limited)
+	if err != nil && limited.Err() != nil && ctx.Err() == nil {
+		return fmt.Errorf("%w: %w", context.Cause(limited), err)
+	}
+	if err != nil {
+		return err
+	}
+	line.Line = name
+	return d.say(line)
 }
 
 func (d *demo) close() {

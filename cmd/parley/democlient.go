@@ -87,11 +87,11 @@ func (c *demoClient) send(ctx context.Context, to, body string) error {
 // listen reads the feed, and after each message the end of the conversation: reads, at the same time
 // as ada writes.
 func (c *demoClient) listen(ctx context.Context) error {
-	ctx, c.stop = context.WithCancel(ctx)
 	f, err := c.Watch(ctx, realnet.WatchFrom{Cursor: true})
 	if err != nil {
 		return err
 	}
+	ctx, c.stop = context.WithCancel(context.Background())
 	c.feed, c.events = f, make(chan replica.Push, 1<<16)
 	c.reads.Go(func() {
 		defer close(c.events)
