@@ -32,7 +32,7 @@ func uri(path, query string) string {
 const (
 	safe  = "&_dqs=0&_defensive=1&_pragma=mmap_size(0)&_pragma=trusted_schema(0)&_pragma=cell_size_check(1)"
 	write = "&_txlock=immediate&_journal_mode=WAL&_synchronous=FULL&_busy_timeout=0" +
-		"&_pragma=wal_autocheckpoint(0)&_pragma=cache_size(-32768)" + safe
+		"&_pragma=wal_autocheckpoint(0)&_pragma=cache_size(-16384)" + safe
 
 	makerQuery  = "mode=rwc" + write
 	writerQuery = "mode=rw" + write

@@ -14,8 +14,8 @@
 //     has its row.Sum beside it, which is compared whenever the row is read.
 //   - The digest of all replicated rows is kept in the same transaction: plus the new row, minus the
 //     old one, whose hash is remembered if it was hot, so that it need not be read.
-//   - New rows are written by statements for 64, 8 or one: the driver and SQLite do as much for a
-//     statement as for some rows.
+//   - New rows are written by statements for 64, 8 or one, where that saves anything: the driver and
+//     SQLite do as much for a statement as for some rows.
 //   - A log entry is a row of its own. One blob for a whole batch would save 1–2 µs an entry of the
 //     5 a row costs at 512 in a save, nothing below a hundred; and cuts, compaction and damage would
 //     no longer be a matter of single entries.

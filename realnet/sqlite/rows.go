@@ -84,11 +84,11 @@ const (
 )
 
 // largest is the first of portions for t. To undo a statement of several rows SQLite copies the pages
-// that it changes, for REPLACE and, in spite of the verb, for rowid tables. Eight rows are few enough
-// for these copies to stay in memory. Those of rows that are only appended are always few.
+// it changes to a journal, for REPLACE and, in spite of the verb, for rowid tables: that costs more
+// than is saved. Of rows that are only appended the pages are few.
 func largest(t *row.Table, replace bool) int {
 	if replace || t.Sequential && len(t.Index) > 0 {
-		return 1
+		return len(portions) - 1
 	}
 	return 0
 }
