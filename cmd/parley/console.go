@@ -107,7 +107,7 @@ func (c *pipeConsole) ask(q question) {
 		if err != nil && c.prompts {
 			fmt.Fprintln(c.app.stdout)
 		}
-		c.answers <- typedLine{text, err}
+		c.answers <- typedLine{text: text, err: err}
 	}()
 }
 

@@ -38,6 +38,10 @@ type cell struct {
 // editorWidth is what the line editor is told: wide enough that it never breaks a line itself.
 const editorWidth = 1 << 24
 
+// homeMark begins every prompt and is not shown. With its cursor in column 0 the editor believes that
+// its line is empty, and would print over it.
+const homeMark = '\ue000'
+
 func newDisplay(out io.Writer, width int) *display {
 	d := &display{out: out}
 	d.resize(width)
@@ -114,7 +118,10 @@ func (d *display) obey(e []byte) {
 
 func (d *display) put(r rune) {
 	c := cell{text: string(r), columns: columns(r)}
-	if !harmless(r) {
+	switch {
+	case r == homeMark && d.pos == 0:
+		c = cell{}
+	case !harmless(r):
 		c.text = escaped(r)
 		c.columns = len(c.text)
 	}

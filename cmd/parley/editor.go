@@ -23,8 +23,9 @@ type question struct {
 
 // typedLine answers a question, or tells what was typed instead: err is errInterrupt or io.EOF.
 type typedLine struct {
-	text string
-	err  error
+	text    string
+	err     error
+	between bool // Ctrl+C between two questions: it answers none
 }
 
 // editor reads lines from a terminal in raw mode and prints above the one being typed. Say may be
@@ -51,7 +52,7 @@ func newEditor(in io.Reader, out io.Writer, width int, history term.History) *ed
 	if history != nil {
 		t.History = history
 	}
-	e := &editor{terminal: t, display: d, keys: k, ask: make(chan question), lines: make(chan typedLine)}
+	e := &editor{terminal: t, display: d, keys: k, ask: make(chan question), lines: make(chan typedLine, 1)}
 	go e.run()
 	return e
 }
@@ -92,7 +93,10 @@ func (e *editor) run() {
 			if !ok {
 				chunks = nil
 			} else if e.keys.idle(chunk) {
-				e.lines <- typedLine{err: errInterrupt}
+				select {
+				case e.lines <- typedLine{err: errInterrupt, between: true}:
+				default: // one that was not heard yet is as good as two
+				}
 			}
 		}
 	}
@@ -102,10 +106,11 @@ func (e *editor) read(q question) typedLine {
 	e.keys.secret = q.secret
 	var text string
 	var err error
+	prompt := string(homeMark) + q.prompt
 	if q.secret {
-		text, err = e.terminal.ReadPassword(q.prompt)
+		text, err = e.terminal.ReadPassword(prompt)
 	} else {
-		e.terminal.SetPrompt(q.prompt)
+		e.terminal.SetPrompt(prompt)
 		text, err = e.terminal.ReadLine()
 	}
 	if err == term.ErrPasteIndicator {
@@ -115,7 +120,7 @@ func (e *editor) read(q question) typedLine {
 		e.keys.ended = nil
 		return typedLine{err: why}
 	}
-	return typedLine{strings.ReplaceAll(text, string(lineMark), "\n"), err}
+	return typedLine{text: strings.ReplaceAll(text, string(lineMark), "\n"), err: err}
 }
 
 // redo withdraws the question that is open. There must be one.

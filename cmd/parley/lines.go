@@ -96,7 +96,7 @@ func (m *lineMode) run() error {
 		m.askNext()
 		select {
 		case line := <-m.console.lines():
-			m.asked = false
+			m.asked = m.asked && line.between
 			m.typed(line)
 		case <-m.mail.bell:
 			for _, f := range m.mail.take() {
