@@ -1,15 +1,11 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/hex"
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
-
 	"parley/core/chat"
 	"parley/core/replica"
 )
@@ -203,12 +199,11 @@ func (s *seat) deleteCommand(ctx context.Context, pw *passwords, yes bool) error
 }
 
 func (s *seat) confirmDelete() error {
-	in, ok := s.stdin.(*os.File)
-	if !ok || !term.IsTerminal(int(in.Fd())) {
+	if !s.typedAt() {
 		return &problem{exit: exitUsage, text: "nobody is there to confirm it", hint: "parley delete-account --yes"}
 	}
 	fmt.Fprint(s.stderr, askDelete)
-	if answer, _ := bufio.NewReader(in).ReadString('\n'); answer != "y\n" {
+	if answer, _ := s.line(); answer != "y" {
 		return &problem{exit: exitNo, text: "account deletion cancelled"}
 	}
 	return nil

@@ -102,6 +102,12 @@ func (a *app) terminal() (in, out *os.File, ok bool) {
 	return in, out, ok
 }
 
+// typedAt reports whether a person sits at standard input, at whatever kind of terminal.
+func (a *app) typedAt() bool {
+	in, ok := a.stdin.(*os.File)
+	return ok && term.IsTerminal(int(in.Fd()))
+}
+
 func (a *app) painter() painter {
 	out, ok := a.stdout.(*os.File)
 	return newPainter(a.settings.color, ok && term.IsTerminal(int(out.Fd())), a.getenv)

@@ -5,7 +5,6 @@ import (
 	"os"
 	"os/signal"
 	"strings"
-	"syscall"
 
 	"golang.org/x/term"
 )
@@ -45,7 +44,7 @@ func newTerminalConsole(in, out *os.File, history term.History) (*terminalConsol
 	c := &terminalConsole{in: in, out: out, state: state, size: make(chan os.Signal, 1), done: make(chan struct{})}
 	c.editor = newEditor(in, out, width, history)
 	setPasteMode(out, true)
-	signal.Notify(c.size, syscall.SIGWINCH)
+	notifySize(c.size)
 	go c.watchSize()
 	return c, nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -184,6 +185,47 @@ func (c *cuts) afterReply(what cutCase, home string) string {
 		os.Chmod(filepath.Join(saved, "default", file), 0o600)
 	}
 	return c.must(home+"-saved", "outbox", "retry")
+}
+
+// What a dead client left: unsent it stays in the outbox, is listed, and given up never happens; sent
+// it did happen, and giving it up says so.
+func TestOutboxVoid(t *testing.T) {
+	var net *proxy
+	s, err := startServers(t.TempDir(), 1, true, func(address string) string {
+		net = newProxy(t, address)
+		return net.listener.Addr().String()
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.stop)
+	c := &cuts{T: t, net: net, servers: s, visitor: s.visitor(t), dir: t.TempDir()}
+	c.must("ada", "signup", "ada")
+	for _, before := range []bool{true, false} {
+		text := fmt.Sprintf("cut before=%t", before)
+		cmd, _ := c.begin(cutCase{args: []string{"send", "ada", text, "--timeout", "20s"}, marker: text}, "ada", before)
+		net.listener.Close()
+		cmd.Process.Kill()
+		cmd.Wait()
+		list := c.must("ada", "outbox")
+		if !strings.HasSuffix(list, "  send ada  "+text+"\n") {
+			t.Errorf("outbox lists %q", list)
+		}
+		net.reopen(t)
+		want := strings.TrimSuffix(list, text+"\n") + "never happened\n"
+		if !before {
+			want = "S[ada] " + text + "\n"
+		}
+		if got := c.must("ada", "outbox", "void"); got != want {
+			t.Errorf("void says %q, want %q", got, want)
+		}
+		if got := c.must("ada", "outbox"); got != "" {
+			t.Errorf("then the outbox lists %q", got)
+		}
+	}
+	if got := c.must("ada", "read"); got != "R[ada] cut before=false\n" {
+		t.Errorf("what happened: %q", got)
+	}
 }
 
 // \delete while the leader goes and its reply is lost, retried with the next one: Account deleted.

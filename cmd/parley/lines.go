@@ -66,7 +66,7 @@ func (a *app) lineMode(ctx context.Context) error {
 func (m *lineMode) openConsole() error {
 	in, out, ok := m.terminal()
 	if !ok || m.settings.plain || m.settings.json {
-		m.script = !m.settings.plain && !ok
+		m.script = m.settings.json || !m.settings.plain && !m.typedAt()
 		m.console = newPipeConsole(m.app, !m.script)
 		return nil
 	}

@@ -37,11 +37,11 @@ func (p *passwords) next(ctx context.Context, prompt string, twice bool) (string
 	case p.file != "":
 		return p.fromFile()
 	}
-	in, ok := p.app.stdin.(*os.File)
-	if !ok || !term.IsTerminal(int(in.Fd())) {
+	if !p.app.typedAt() {
 		return "", &problem{exit: exitUsage, text: "a password is needed, and nobody is there to type it",
 			hint: "--password-stdin or --password-file FILE"}
 	}
+	in := p.app.stdin.(*os.File)
 	first, err := p.typed(ctx, in, prompt)
 	if err != nil || !twice {
 		return first, err

@@ -32,8 +32,8 @@ func newProxy(t *testing.T, target string) *proxy {
 }
 
 func (p *proxy) accept() {
-	for {
-		client, err := p.listener.Accept()
+	for l := p.listener; ; {
+		client, err := l.Accept()
 		if err != nil {
 			return
 		}
@@ -101,4 +101,17 @@ func (p *proxy) heal() {
 		c.Close()
 	}
 	clear(p.conns)
+}
+
+// reopen listens again, at the same address, after the listener was closed.
+func (p *proxy) reopen(t *testing.T) {
+	t.Helper()
+	p.heal()
+	l, err := net.Listen("tcp", p.listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.listener = l
+	go p.accept()
+	t.Cleanup(func() { l.Close() })
 }
