@@ -173,11 +173,11 @@ func (s *Server) Serve(ctx context.Context) error {
 	wire.RegisterChatServer(s.grpc, s)
 
 	var helpers sync.WaitGroup
-	helpers.Go(func() { _ = s.grpc.Serve(s.listener) }) // ends with Stop
 	dialing, hangUp := context.WithCancel(context.Background())
-	for _, p := range s.peers {
+	for _, p := range s.peers { // before anybody can link: a peer that is heard wakes its senders
 		p.start(dialing, &helpers)
 	}
+	helpers.Go(func() { _ = s.grpc.Serve(s.listener) }) // ends with Stop
 	s.log.Info("server started", "address", s.Addr(), "cluster", s.home.Name, "boot", s.boot,
 		"applied", s.machine.Status().Applied, "pid", os.Getpid(), "members", s.home.memberList())
 
