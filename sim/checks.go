@@ -39,6 +39,7 @@ type answer struct {
 type sight struct {
 	life            int
 	term            raft.Term
+	led             raft.Term // it led this term
 	commit, applied raft.Index
 }
 
@@ -57,19 +58,19 @@ func newChecks(w *world) checks {
 // stepped looks at a server that has just taken a step, before its output is carried out.
 func (k *checks) stepped(s *server) {
 	k.w.stats.Checks++
-	st := s.machine.Raft().Status()
+	st := &s.status.Raft
 	if err := s.machine.Raft().Check(); err != nil {
 		k.w.fail("order", "n%d: %v", s.id, err)
 		return
 	}
-	k.order(s, &st)
-	k.leadership(s, &st)
+	k.order(s, st)
+	k.leadership(s, st)
 	if s.out.Save != nil {
 		for _, e := range s.out.Save.Append {
 			k.entries[e.Chain] = e
 		}
 	}
-	k.committed(s, &st)
+	k.committed(s, st)
 	for i := range s.out.Sends {
 		if m := s.out.Sends[i].Raft; m != nil {
 			k.sent(s, m)
@@ -97,7 +98,7 @@ func (k *checks) order(s *server, st *raft.Status) {
 	if was.life != s.life {
 		*was = sight{life: s.life, term: was.term}
 	}
-	applied := s.machine.Status().Applied
+	applied := s.status.Applied
 	if st.Role.Term < was.term || st.Commit < was.commit || applied < was.applied {
 		k.w.fail("order", "n%d goes back: term %d to %d, commit %d to %d, applied %d to %d", s.id,
 			was.term, st.Role.Term, was.commit, st.Commit, was.applied, applied)
@@ -147,7 +148,15 @@ func (k *checks) committed(s *server, st *raft.Status) {
 			k.first(s, i, m)
 		}
 	}
-	was.commit = st.Commit
+	// Raft dissertation §3.6.2: a leader commits by counting only entries of its own term.
+	if m, ok := s.machine.Raft().Mark(st.Commit); ok && st.Commit > was.commit && was.led == st.Role.Term &&
+		st.Role.Kind == raft.Leader && m.Term != st.Role.Term {
+		k.w.fail("raft", "n%d leads term %d and commits up to entry %d of term %d", s.id, st.Role.Term, st.Commit, m.Term)
+	}
+	was.commit, was.led = st.Commit, 0
+	if st.Role.Kind == raft.Leader {
+		was.led = st.Role.Term
+	}
 }
 
 func (k *checks) first(s *server, i raft.Index, m raft.Mark) {

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"time"
@@ -78,7 +79,7 @@ type errand struct {
 	after func(r *replica.Reply, code string)
 }
 
-func device(d session.DeviceID) string { return fmt.Sprintf("%x", d[:6]) }
+func device(d session.DeviceID) string { return hex.EncodeToString(d[:6]) }
 
 func (c *client) draw(n int) int {
 	c.draws++
@@ -544,9 +545,21 @@ func (c *client) note(n session.ClientNote) {
 		return
 	}
 	c.retried = append(c.retried, n.DSeq)
-	c.later(0, "retry", func() {
-		c.lastID++
-		c.open[c.lastID] = &errand{}
-		c.take(session.Retry{ID: c.lastID, DSeq: n.DSeq})
-	})
+	c.later(0, "retry", func() { c.retry(n.DSeq) })
+}
+
+// retry takes up a number again, with the password it needs.
+func (c *client) retry(dseq uint64) {
+	c.lastID++
+	c.open[c.lastID] = &errand{}
+	c.take(session.Retry{ID: c.lastID, DSeq: dseq})
+}
+
+// retrySecrets takes up what a fence held back and what cannot go without a password.
+func (c *client) retrySecrets() {
+	for _, l := range c.machine.Outbox() {
+		if l.Secret {
+			c.retry(l.DSeq)
+		}
+	}
 }

@@ -186,6 +186,7 @@ func (c *client) entered(code string) {
 		c.feed.over = false
 		if was {
 			c.take(session.Resume{})
+			c.retrySecrets()
 		}
 		c.reattach()
 	case string(chat.NameTaken):
@@ -203,6 +204,8 @@ func (c *client) entered(code string) {
 	case string(chat.TooManyDevices):
 		c.finished = true
 		return
+	case string(chat.Fenced): // what the machine held back while it was stopped
+		c.relogin, c.takeover = was, true
 	case string(chat.Retry), string(session.NoSession), string(replica.BadPassword), string(chat.DeviceInUse):
 	default:
 		c.w.fail("client", "c%d: login answered with %q", c.n, code)

@@ -20,6 +20,7 @@ type server struct {
 	paused    bool
 	inbox     []replica.Input // what arrived during a pause
 	machine   *replica.Machine
+	status    replica.Status // after the last step
 	out       replica.Output
 	clock     clock
 	tickAt    time.Duration // local time of the deadline event that counts
@@ -130,7 +131,8 @@ func (s *server) take(in replica.Input) {
 	w := s.w
 	s.out.Reset()
 	s.machine.Step(s.clock.local(w.now), in, &s.out)
-	w.trace.step(s, in)
+	s.status = s.machine.Status()
+	w.trace.step(s)
 	s.tell(in)
 	if s.out.Fatal != "" {
 		w.fail("halt", "n%d stops itself, with nothing wrong: %s", s.id, s.out.Fatal)

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"testing"
@@ -17,6 +18,15 @@ var (
 	logFlag   = flag.String("log", "", "with -seed: write all that happens to this file")
 	fileFlag  = flag.String("history", "", "with -seed: write the recorded history to this file")
 )
+
+// TestMain lets garbage gather longer: a world is small and soon gone.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(800)
+	}
+	os.Exit(m.Run())
+}
 
 // TestSeeds runs worlds from seeds: the one of -seed, those of -seeds, or else a fixed set.
 func TestSeeds(t *testing.T) {

@@ -3,7 +3,6 @@ package sim
 import (
 	"time"
 
-	"parley/core/replica"
 	"parley/core/session"
 )
 
@@ -17,9 +16,8 @@ func (t *trace) event(at time.Duration, name string, who uint64) {
 	t.add(hashText(name) + who)
 }
 
-func (t *trace) step(s *server, _ replica.Input) {
-	st := s.machine.Status()
-	o := &s.out
+func (t *trace) step(s *server) {
+	st, o := &s.status, &s.out
 	t.add(uint64(st.Applied)<<32 | uint64(st.Raft.Commit))
 	t.add(uint64(st.Raft.Role.Term)<<8 | uint64(st.Raft.Role.Kind))
 	t.add(uint64(len(o.Sends))<<48 | uint64(len(o.Replies))<<32 | uint64(len(o.Pushes))<<16 | uint64(len(o.Closings)))

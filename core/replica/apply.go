@@ -23,6 +23,7 @@ func (m *Machine) apply(now time.Duration, e *raft.Entry, out *Output) {
 	if e.Kind == raft.Command {
 		m.applyCommand(e, out)
 	}
+	m.door.passed(m, out)
 	m.keep(now, e.Index, m.outcome.Effects)
 	m.feeds.grow(m, out)
 	m.feeds.end(m, m.outcome.Endings, out)

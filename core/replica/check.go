@@ -74,7 +74,7 @@ func (m *Machine) Hash() uint64 {
 		s.seq, flag(s.out), s.carried, uint64(s.durable), s.raft.Seq, uint64(len(s.cold)), uint64(len(s.sealed)),
 		uint64(m.overlay.floor), uint64(len(m.overlay.entries)), m.fetches.nextID, uint64(len(m.fetches.out)),
 		uint64(len(d.held)), uint64(len(d.placed)), uint64(len(d.waiting)), uint64(len(d.secrets)), d.nextID,
-		m.reads.nextID, uint64(len(m.reads.pending)), uint64(m.heard.nextTell), uint64(m.heard.nextHeard),
+		m.reads.lastID, uint64(len(m.reads.pending)), uint64(m.heard.nextTell), uint64(m.heard.nextHeard),
 		uint64(m.heard.nextExpire), uint64(len(m.heard.items)), uint64(len(m.courier.transfers)),
 		uint64(m.log.compact), uint64(m.log.bytes), m.courier.lastID,
 	} {

@@ -22,9 +22,10 @@ func (m *Machine) stepRaft(now time.Duration, in raft.Input, out *Output) {
 	if r.Save.Seq != 0 {
 		invariant(m.store.raft.Seq == 0, "raft saves %d while %d is waiting", r.Save.Seq, m.store.raft.Seq)
 		m.store.raft = r.Save
-	}
-	if r.CutFrom != 0 {
-		m.door.cut(m, r.CutFrom, out)
+		if r.Save.Hard != nil { // it is raft's own, and only lent
+			hard := *r.Save.Hard
+			m.store.raft.Hard = &hard
+		}
 	}
 	if r.Changed {
 		m.roleChanged(now, r.Role, out)
@@ -54,7 +55,7 @@ func (m *Machine) roleChanged(now time.Duration, role raft.Role, out *Output) {
 
 // deposed forgets what only a leader does.
 func (m *Machine) deposed() {
-	m.courier.transfers = nil
+	m.courier.transfers, m.courier.kept = nil, nil
 	m.heard.items = nil
 	m.door.rates = nil
 }
@@ -69,6 +70,7 @@ func (m *Machine) clusterNow(now time.Duration) int64 {
 // peer takes a message from another replica.
 func (m *Machine) peer(now time.Duration, p *PeerMessage, out *Output) {
 	switch {
+	case p == nil:
 	case p.Raft != nil:
 		m.stepRaft(now, raft.Received{Message: p.Raft}, out)
 	case p.Presence != nil:

@@ -21,6 +21,7 @@ type courier struct {
 
 	arriving *arriving
 	complete *Snapshot // received and verified; raft decides
+	whole    [32]byte  // its SHA-256
 	from     raft.ID   // who sent it
 }
 
@@ -37,6 +38,7 @@ type transfer struct {
 type arriving struct {
 	chunk Chunk // the first one, for its Mark, Whole, Size and Digest
 	data  []byte
+	at    time.Duration // when something of it last came
 }
 
 const (
@@ -171,19 +173,19 @@ func (m *Machine) chunk(now time.Duration, from raft.ID, ch *Chunk, out *Output)
 		return
 	case c.complete != nil:
 		ack.Next = ch.Size
-		if sha256.Sum256(c.complete.Data) != ch.Whole {
+		if c.whole != ch.Whole {
 			return
 		}
 	default:
 		if c.arriving == nil || c.arriving.chunk.Whole != ch.Whole || c.arriving.chunk.Mark != ch.Mark {
-			if c.arriving != nil && c.arriving.chunk.Mark.Index > ch.Mark.Index {
+			if a := c.arriving; a != nil && a.chunk.Mark.Index > ch.Mark.Index && now < a.at+giveUpAfter {
 				return
 			}
-			c.arriving = &arriving{chunk: *ch}
+			c.arriving = &arriving{chunk: *ch, at: now}
 			c.arriving.chunk.Data = nil
 		}
 		if ch.Offset == uint64(len(c.arriving.data)) {
-			c.arriving.data = append(c.arriving.data, ch.Data...)
+			c.arriving.data, c.arriving.at = append(c.arriving.data, ch.Data...), now
 		}
 		ack.Next = uint64(len(c.arriving.data))
 	}
@@ -203,9 +205,9 @@ func (m *Machine) arrived(now time.Duration, from raft.ID, out *Output) {
 	whole := sha256.Sum256(a.data)
 	if !bytes.Equal(whole[:], a.chunk.Whole[:]) ||
 		ReadSnapshot(snap, Catalogue(), func(row.Row) error { return nil }) != nil {
-		return // asked for again from the beginning
+		return // the sender gives up after a while, and begins again
 	}
-	c.complete, c.from = &snap, from
+	c.complete, c.whole, c.from = &snap, whole, from
 	m.stepRaft(now, raft.SnapshotReceived{From: from, Mark: snap.Mark}, out)
 }
 
@@ -225,9 +227,8 @@ func (c *courier) staged(mark raft.Mark) *Snapshot {
 }
 
 func (c *courier) installed(snap *Snapshot, out *Output, self raft.ID) {
-	whole := sha256.Sum256(snap.Data)
 	out.Sends = append(out.Sends, PeerMessage{From: self, To: c.from,
-		ChunkAck: &ChunkAck{Mark: snap.Mark, Whole: whole, Next: uint64(len(snap.Data)), Done: true}})
+		ChunkAck: &ChunkAck{Mark: snap.Mark, Whole: c.whole, Next: uint64(len(snap.Data)), Done: true}})
 	c.complete, c.arriving = nil, nil
 }
 

@@ -26,8 +26,9 @@ type door struct {
 }
 
 type held struct {
-	call  Call
-	until time.Duration
+	call    Call
+	until   time.Duration
+	charged bool // against the sending rate, before
 }
 
 // ask identifies a command, whoever asked and however often.
@@ -50,6 +51,8 @@ type placed struct {
 // waiting is a command on its way through the door.
 type waiting struct {
 	call     Call
+	until    time.Duration // when holding it makes no sense any more
+	charged  bool
 	command  []byte
 	evidence chat.Evidence
 }
@@ -66,7 +69,7 @@ func (m *Machine) call(now time.Duration, c *Call, out *Output) {
 	case c.Query != nil:
 		m.query(now, c, out)
 	case c.Command != nil && numbered(c.Command):
-		m.admit(now, c, now+m.cfg.HoldCalls, out)
+		m.admit(now, held{call: *c, until: now + m.cfg.HoldCalls}, out)
 	}
 }
 
@@ -80,17 +83,22 @@ func numbered(cmd chat.Command) bool {
 }
 
 // admit is the first stage. A call that nobody can take now is held until then.
-func (m *Machine) admit(now time.Duration, c *Call, until time.Duration, out *Output) {
-	w := waiting{call: *c, command: chat.EncodeCommand(c.Command)}
+func (m *Machine) admit(now time.Duration, h held, out *Output) {
+	c := &h.call
+	w := waiting{call: *c, until: h.until, charged: h.charged, command: chat.EncodeCommand(c.Command)}
+	if len(w.command) > chat.MaxCommand { // nobody could read it back from the log
+		m.refuse(c, string(chat.TooLarge), out)
+		return
+	}
 	if r, ok := m.known(&w); ok {
 		m.reply(c, r, out)
 		return
 	}
 	switch {
-	case m.role.Leader != 0 && !m.leads() || m.resigning && !m.leads():
+	case m.role.Leader != 0 && !m.leads() || m.resigning:
 		m.redirect(c, out)
-	case !m.leads() || !m.ready:
-		m.hold(now, c, until, out)
+	case !m.leads() || !m.ready || m.raft.Transferring() != 0:
+		m.hold(now, h, out)
 	default:
 		m.identify(now, &w, out)
 	}
@@ -122,9 +130,12 @@ func (m *Machine) identify(now time.Duration, w *waiting, out *Output) {
 	standing := m.sessions.Authenticate(c.Device, c.Token)
 	switch {
 	case standing == session.Known:
-		if after := m.rateSend(now, c); after > 0 {
-			m.refuseFor(c, Rate, after, out)
-			return
+		if !w.charged {
+			if after := m.rateSend(now, c); after > 0 {
+				m.refuseFor(c, Rate, after, out)
+				return
+			}
+			w.charged = true
 		}
 		m.prove(now, w, out)
 	case standing == session.Stranger && first && session.Token(token) == c.Token && c.DSeq == 1:
@@ -248,6 +259,10 @@ func (m *Machine) hashed(now time.Duration, in Hashed, out *Output) {
 // busyAfter is when asking again is worth while, if the queue for passwords was full.
 const busyAfter = 200 * time.Millisecond
 
+// maxBehind is how far the stored rows may be behind before commands are turned away: the disk does
+// not keep up, and what waits for it is in memory.
+const maxBehind = 16 * digestEvery
+
 // enqueue is the last stage: the command is proposed at the end of the Step, unless the same one is
 // under way already.
 func (m *Machine) enqueue(w waiting, out *Output) {
@@ -256,6 +271,10 @@ func (m *Machine) enqueue(w waiting, out *Output) {
 	}
 	if m.door.waiting == nil {
 		m.door.waiting = map[ask][]caller{}
+	}
+	if m.applied > m.store.durable+maxBehind {
+		m.refuseFor(&w.call, Busy, busyAfter, out)
+		return
 	}
 	a := w.ask()
 	callers, under := m.door.waiting[a]
@@ -306,7 +325,7 @@ func (m *Machine) unplaced(now time.Duration, batch []waiting, why raft.Refusal,
 			case why == raft.Busy:
 				m.refuseFor(&w.call, Busy, busyAfter, out)
 			case why == raft.Transferring && !w.call.Secret && !m.resigning:
-				m.hold(now, &w.call, now+m.cfg.HoldCalls, out)
+				m.hold(now, held{w.call, w.until, w.charged}, out)
 			default:
 				m.redirect(&w.call, out)
 			}
@@ -316,14 +335,8 @@ func (m *Machine) unplaced(now time.Duration, batch []waiting, why raft.Refusal,
 
 // answer gives everybody who waits for a command its reply.
 func (d *door) answer(m *Machine, req session.Request, r Reply, out *Output) {
-	for len(d.placed) > 0 && d.placed[0].index <= m.applied {
-		d.placed = d.placed[1:]
-	}
 	a := ask{req.Device, req.DSeq, req.Fingerprint}
-	callers, ok := d.waiting[a]
-	if !ok {
-		return
-	}
+	callers := d.waiting[a]
 	delete(d.waiting, a)
 	for _, c := range callers {
 		r.Conn, r.ID = c.conn, c.id
@@ -331,43 +344,41 @@ func (d *door) answer(m *Machine, req session.Request, r Reply, out *Output) {
 	}
 }
 
-// cut answers those whose entries a new leader has cut off: they left no trace.
-func (d *door) cut(m *Machine, from raft.Index, out *Output) {
-	n := len(d.placed)
-	for n > 0 && d.placed[n-1].index >= from {
-		n--
-		a := d.placed[n].ask
+// passed answers those whose place in the log was taken by another entry: that is committed, so
+// theirs left no trace. Before that nobody can know, not even when the entry is cut here: another
+// server may still have it.
+func (d *door) passed(m *Machine, out *Output) {
+	for len(d.placed) > 0 && d.placed[0].index <= m.applied {
+		a := d.placed[0].ask
+		d.placed = d.placed[1:]
 		for _, c := range d.waiting[a] {
 			m.redirect(&Call{Conn: c.conn, ID: c.id}, out)
 		}
 		delete(d.waiting, a)
 	}
-	d.placed = d.placed[:n]
 }
 
-// installed answers from the snapshot what it settles; the rest was overtaken, and its callers ask
-// again elsewhere when they hear nothing.
+// installed answers from the snapshot what it settles. What has a place below it and is not recorded
+// there was overtaken.
 func (d *door) installed(m *Machine, out *Output) {
 	for _, p := range d.placed {
+		if p.index > m.applied {
+			break
+		}
 		req := session.Request{Device: p.ask.device, DSeq: p.ask.dseq, Fingerprint: p.ask.fingerprint}
 		if v, ok := m.sessions.Recorded(req); ok {
-			r := m.settled(v, m.pos(m.applied))
-			for _, c := range d.waiting[p.ask] {
-				r.Conn, r.ID = c.conn, c.id
-				out.Replies = append(out.Replies, r)
-			}
+			d.answer(m, req, m.settled(v, m.pos(m.applied)), out)
 		}
-		delete(d.waiting, p.ask)
 	}
-	d.placed = nil
+	d.passed(m, out)
 }
 
-func (m *Machine) hold(now time.Duration, c *Call, until time.Duration, out *Output) {
-	if now >= until {
-		m.redirect(c, out)
+func (m *Machine) hold(now time.Duration, h held, out *Output) {
+	if now >= h.until {
+		m.redirect(&h.call, out)
 		return
 	}
-	m.door.held = append(m.door.held, held{*c, until})
+	m.door.held = append(m.door.held, h)
 }
 
 // retryCalls tries held calls again, each time something may have changed.
@@ -376,7 +387,7 @@ func (m *Machine) retryCalls(now time.Duration, out *Output) {
 	if len(d.held) == 0 {
 		return
 	}
-	if m.role.Leader == 0 || m.leads() && !m.ready {
+	if m.role.Leader == 0 || m.leads() && (!m.ready || m.raft.Transferring() != 0) {
 		n := 0
 		for n < len(d.held) && d.held[n].until <= now {
 			m.redirect(&d.held[n].call, out)
@@ -388,7 +399,7 @@ func (m *Machine) retryCalls(now time.Duration, out *Output) {
 	again := d.held
 	d.held = nil
 	for i := range again {
-		m.admit(now, &again[i].call, again[i].until, out)
+		m.admit(now, again[i], out)
 	}
 }
 

@@ -33,7 +33,8 @@ type subscription struct {
 
 	told   uint64        // acknowledged, as the leader was last told …
 	toldAt time.Duration // … and when
-	marks  []chat.Mark   // risen since then
+	marks  []chat.Mark   // told or not, but not in the state yet
+	risen  bool          // some of them are not told
 }
 
 type attaching struct {
@@ -47,7 +48,7 @@ type load struct {
 	events []chat.Event // the second step: these are at hand, their messages are being fetched
 }
 
-// maxMarks bounds what one subscription may report between two tellings.
+// maxMarks bounds what one subscription may have to report.
 const maxMarks = 1024
 
 func (m *Machine) attach(now time.Duration, in Attach, out *Output) {
@@ -208,6 +209,10 @@ func (m *Machine) loadFetched(l *load, rows []row.Row, out *Output) {
 
 func (m *Machine) eventsFetched(l *load, rows []row.Row, out *Output) {
 	want := int(l.load.To - l.load.From + 1)
+	if len(rows) != want && m.dropped(l.load) {
+		m.feeds.close(m, l.load.Sub, Resume, "", out)
+		return
+	}
 	if len(rows) != want {
 		m.stop("feed of account %d: %d of %d rows from %d on; verify the store", l.load.Account, len(rows), want, l.load.From)
 		return
@@ -230,6 +235,13 @@ func (m *Machine) eventsFetched(l *load, rows []row.Row, out *Output) {
 		return
 	}
 	m.fetch(fetch{load: next}, ranges, out)
+}
+
+// dropped tells whether rows of a load are gone by right: the same device has acknowledged them on
+// another connection.
+func (m *Machine) dropped(l feed.Load) bool {
+	a, code := m.chat.Attach(m.feeds.find(l.Sub).device)
+	return code != chat.OK || a.Floor >= l.From
 }
 
 // pushLoaded hands the hub events that were loaded. Messages come in the order of the events.
@@ -256,8 +268,12 @@ func (m *Machine) ack(now time.Duration, in Ack, out *Output) {
 			continue
 		}
 		m.stepHub(feed.Acked{Sub: sub, N: in.N}, nil, out)
+		m.heard.hurry = m.heard.hurry || m.feeds.hub.Acknowledged(sub) >= s.told+urgentAfter
+		uid, _, _ := m.chat.DeviceState(s.device)
 		for _, mark := range in.Marks {
-			s.raise(mark)
+			if members, ok := m.chat.Members(mark.Conversation); ok && (members[0] == uid || members[1] == uid) {
+				s.raise(mark)
+			}
 		}
 	}
 }
@@ -265,12 +281,13 @@ func (m *Machine) ack(now time.Duration, in Ack, out *Output) {
 func (s *subscription) raise(mark chat.Mark) {
 	for i := range s.marks {
 		if s.marks[i].Conversation == mark.Conversation {
+			s.risen = s.risen || mark.Seq > s.marks[i].Seq
 			s.marks[i].Seq = max(s.marks[i].Seq, mark.Seq)
 			return
 		}
 	}
 	if len(s.marks) < maxMarks {
-		s.marks = append(slices.Clip(s.marks), mark)
+		s.marks, s.risen = append(slices.Clip(s.marks), mark), true
 	}
 }
 
@@ -296,8 +313,8 @@ func whyOf(r chat.EndReason) Why {
 }
 
 func (f *feeds) closeAll(m *Machine, why Why, out *Output) {
-	for len(f.subs) > 0 {
-		f.close(m, f.subs[0].sub, why, "", out)
+	for n := len(f.subs); n > 0; n-- {
+		f.close(m, f.subs[n-1].sub, why, "", out)
 	}
 }
 

@@ -120,7 +120,7 @@ func TestBuckets(t *testing.T) {
 	var full, after time.Duration
 	var got []time.Duration
 	for _, now := range []time.Duration{0, 0, 0, 50, 100, 100} {
-		full, after = spend(now*time.Millisecond, full, 10, 2)
+		full, after = spend(now*time.Millisecond, full, 100*time.Millisecond, 2)
 		got = append(got, after/time.Millisecond)
 	}
 	if want := []time.Duration{0, 0, 100, 50, 0, 100}; !slices.Equal(got, want) {

@@ -14,6 +14,7 @@ import (
 // renews leases. What has run out the leader ends with Expire.
 type presence struct {
 	nextTell time.Duration
+	hurry    bool // some subscription has acknowledged very much since it was told
 
 	// Of the leader:
 	items      []chat.HeardItem // by device
@@ -31,21 +32,20 @@ const (
 
 // tellPresence reports what moved here since the last time, and everybody now and then.
 func (m *Machine) tellPresence(now time.Duration, out *Output) {
-	if len(m.feeds.subs) == 0 || m.role.Leader == 0 {
+	due := now >= m.heard.nextTell
+	if len(m.feeds.subs) == 0 || m.role.Leader == 0 || !due && !m.heard.hurry {
 		return
 	}
-	due := now >= m.heard.nextTell
 	var items []chat.HeardItem
 	for i := range m.feeds.subs {
 		s := &m.feeds.subs[i]
 		acked := m.feeds.hub.Acknowledged(s.sub)
-		if due && (acked > s.told || len(s.marks) > 0 || now >= s.toldAt+renewEvery || s.toldAt == 0) ||
-			acked >= s.told+urgentAfter {
-			_, epoch, _ := m.chat.DeviceState(s.device) // it rises when the device logs in again
-			items = append(items, chat.HeardItem{Device: s.device, Epoch: epoch, Cursor: acked, Marks: s.marks})
-			s.told, s.toldAt, s.marks = acked, now, nil
+		if due && (acked > s.told || s.risen || now >= s.toldAt+renewEvery || s.toldAt == 0) || acked >= s.told+urgentAfter {
+			items = append(items, m.heardItem(s, acked))
+			s.told, s.toldAt, s.risen = acked, now, false
 		}
 	}
+	m.heard.hurry = false
 	if due {
 		m.heard.nextTell = now + tellEvery
 	}
@@ -57,6 +57,16 @@ func (m *Machine) tellPresence(now time.Duration, out *Output) {
 		return
 	}
 	out.Sends = append(out.Sends, PeerMessage{From: m.cfg.Raft.ID, To: m.role.Leader, Presence: &Presence{items}})
+}
+
+// heardItem is what to tell of a subscription. Marks are told until the state shows them: a report may
+// be lost on its way, and so may the leader who had it.
+func (m *Machine) heardItem(s *subscription, acked uint64) chat.HeardItem {
+	uid, epoch, _ := m.chat.DeviceState(s.device) // the epoch rises when the device logs in again
+	s.marks = slices.DeleteFunc(slices.Clone(s.marks), func(k chat.Mark) bool {
+		return m.chat.Delivered(uid, k.Conversation) >= k.Seq
+	})
+	return chat.HeardItem{Device: s.device, Epoch: epoch, Cursor: acked, Marks: s.marks}
 }
 
 func (m *Machine) presenceDeadline() time.Duration {
@@ -73,6 +83,9 @@ func (m *Machine) hearItems(now time.Duration, items []chat.HeardItem) {
 	}
 	p := &m.heard
 	for _, it := range items {
+		if _, _, open := m.chat.DeviceState(it.Device); !open || len(it.Marks) > maxMarks {
+			continue
+		}
 		i, ok := slices.BinarySearchFunc(p.items, it.Device, func(a chat.HeardItem, d chat.DeviceID) int {
 			return bytes.Compare(a.Device[:], d[:])
 		})
@@ -100,7 +113,7 @@ func joinItems(a, b chat.HeardItem) chat.HeardItem {
 	for _, mark := range b.Marks {
 		s.raise(mark)
 	}
-	a.Marks = s.marks
+	a.Marks = s.marks[:min(len(s.marks), maxMarks)]
 	return a
 }
 
@@ -111,10 +124,13 @@ func (m *Machine) lead(now time.Duration, out *Output) {
 	}
 	p := &m.heard
 	if len(p.items) > 0 && (now >= p.nextHeard || p.urgent) {
-		items := slices.DeleteFunc(p.items, func(it chat.HeardItem) bool { return !m.moves(now, it) })
+		at := m.clusterNow(now)
+		items := slices.DeleteFunc(p.items, func(it chat.HeardItem) bool { return !m.chat.NeedsHeard(it, at) })
 		p.items, p.urgent, p.nextHeard = nil, false, now+tellEvery
-		for part := range slices.Chunk(items, chat.MaxItems) {
-			m.proposeOwn(now, chat.Heard{Items: part}, out)
+		for len(items) > 0 {
+			n := heardInOne(items)
+			m.proposeOwn(now, chat.Heard{Items: items[:n]}, out)
+			items = items[n:]
 		}
 	}
 	if now < p.nextExpire {
@@ -131,13 +147,23 @@ func (m *Machine) lead(now time.Duration, out *Output) {
 	}
 }
 
-// moves tells whether an item is worth an entry: something rose, or its lease wants renewing.
-func (m *Machine) moves(now time.Duration, it chat.HeardItem) bool {
-	return len(it.Marks) > 0 || m.chat.NeedsHeard(it, m.clusterNow(now))
+// heardInOne is how many of the items go into one entry: all replicas must be able to read it.
+func heardInOne(items []chat.HeardItem) int {
+	const itemBytes, markBytes = 40, 20 // at most
+	size, n := 0, 0
+	for n < len(items) && n < chat.MaxItems {
+		size += itemBytes + markBytes*len(items[n].Marks)
+		if n > 0 && size > chat.MaxCommand/4 {
+			break
+		}
+		n++
+	}
+	return n
 }
 
 func (m *Machine) proposeOwn(now time.Duration, cmd chat.Command, out *Output) {
 	e := entry{date: m.date, command: chat.EncodeCommand(cmd)}
+	invariant(len(e.command) <= chat.MaxCommand, "%T of %d bytes", cmd, len(e.command))
 	m.stepRaft(now, raft.Propose{Data: [][]byte{e.encode()}}, out)
 }
 

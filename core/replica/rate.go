@@ -9,11 +9,11 @@ import (
 // Floods are stopped at the leader's door, before they cost an entry. The bookkeeping is the
 // generic cell rate algorithm: per key the moment at which its bucket will be full again.
 
-// First contacts per second and address, and how many may come at once. They are not limited where
-// sends are not.
+// First contacts from one address: so many at once, then one in so long. They are not limited where
+// sends are not. What is refused leaves a tombstone for seven days, of which there is room for 10,000.
 const (
-	contactsPerSec = 10
-	contactBurst   = 200
+	contactBurst = 100
+	contactEvery = 10 * time.Second
 )
 
 // maxBuckets bounds what is remembered; forgetting is generous, never unfair.
@@ -29,7 +29,7 @@ func (m *Machine) rateSend(now time.Duration, c *Call) time.Duration {
 	if m.door.rates == nil || len(m.door.rates) >= maxBuckets {
 		m.door.rates = map[chat.UID]time.Duration{}
 	}
-	full, after := spend(now, m.door.rates[uid], set.SendPerSec, set.SendBurst)
+	full, after := spend(now, m.door.rates[uid], time.Second/time.Duration(set.SendPerSec), set.SendBurst)
 	m.door.rates[uid] = full
 	return after
 }
@@ -46,7 +46,7 @@ func (m *Machine) rateContact(now time.Duration, origin string) (Code, time.Dura
 	if m.door.origins == nil || len(m.door.origins) >= maxBuckets {
 		m.door.origins = map[string]time.Duration{}
 	}
-	full, after := spend(now, m.door.origins[origin], contactsPerSec, contactBurst)
+	full, after := spend(now, m.door.origins[origin], contactEvery, contactBurst)
 	m.door.origins[origin] = full
 	if after > 0 {
 		return Rate, after
@@ -55,8 +55,7 @@ func (m *Machine) rateContact(now time.Duration, origin string) (Code, time.Dura
 }
 
 // spend takes one cell from a bucket that is full at full.
-func spend(now, full time.Duration, perSec, burst int) (newFull, after time.Duration) {
-	cell := time.Second / time.Duration(perSec)
+func spend(now, full, cell time.Duration, burst int) (newFull, after time.Duration) {
 	if wait := full - now - cell*time.Duration(max(0, burst-1)); wait > 0 {
 		return full, wait
 	}

@@ -13,12 +13,15 @@ import (
 // reads are questions that wait for a read index: queries of clients, and refusals at the door that
 // must not come from an old state.
 type reads struct {
-	nextID  uint64
-	pending []pendingRead // by id
+	lastID  uint64
+	pending []pendingRead // oldest first
 }
 
+// maxReads bounds how many wait; beyond, callers are told to come again.
+const maxReads = 8192
+
 type pendingRead struct {
-	id      uint64
+	id      uint64 // under which raft was asked last; all that were asked in one Step share it
 	granted bool
 	index   raft.Index
 	askAt   time.Duration // when to ask (again), or asked
@@ -38,6 +41,10 @@ func (m *Machine) query(now time.Duration, c *Call, out *Output) {
 		m.evaluate(c, out)
 		return
 	}
+	if len(m.reads.pending) >= maxReads {
+		m.refuseFor(c, Busy, busyAfter, out)
+		return
+	}
 	call := *c
 	m.askRead(now, pendingRead{query: &call})
 }
@@ -48,21 +55,17 @@ func (m *Machine) confirm(now time.Duration, w waiting, refusal string) {
 }
 
 func (m *Machine) askRead(now time.Duration, p pendingRead) {
-	m.reads.nextID++
-	p.id, p.askAt, p.until = m.reads.nextID, now, now+m.cfg.HoldCalls
+	p.askAt, p.until = now, now+m.cfg.HoldCalls
 	m.reads.pending = append(m.reads.pending, p)
 }
 
 func (r *reads) granted(grants []raft.Grant) {
 	for _, g := range grants {
-		i, ok := slices.BinarySearchFunc(r.pending, g.ID, func(p pendingRead, id uint64) int {
-			return compareUint(p.id, id)
-		})
-		if !ok {
-			continue
+		for i := range r.pending {
+			if p := &r.pending[i]; p.id == g.ID {
+				p.granted, p.index, p.refused = g.OK, g.Index, !g.OK
+			}
 		}
-		r.pending[i].granted, r.pending[i].index = g.OK, g.Index
-		r.pending[i].refused = !g.OK
 	}
 }
 
@@ -85,22 +88,7 @@ func (m *Machine) retryReads(now time.Duration, out *Output) {
 	if len(m.reads.pending) == 0 {
 		return
 	}
-	for i := 0; i < len(m.reads.pending); i++ {
-		p := &m.reads.pending[i]
-		if p.refused {
-			p.refused, p.askAt = false, now+askAgain
-		}
-		if !p.granted && p.askAt <= now && m.role.Leader != 0 {
-			p.askAt = asked
-			// A new number each time: an answer to an earlier asking must not count for this one.
-			m.reads.nextID++
-			again := *p
-			again.id = m.reads.nextID
-			m.reads.pending = append(slices.Delete(m.reads.pending, i, i+1), again)
-			i--
-			m.stepRaft(now, raft.Read{ID: again.id}, out)
-		}
-	}
+	m.askRaft(now, out)
 	pending := m.reads.pending
 	m.reads.pending = nil
 	var keep []pendingRead
@@ -116,6 +104,25 @@ func (m *Machine) retryReads(now time.Duration, out *Output) {
 		}
 	}
 	m.reads.pending = append(keep, m.reads.pending...)
+}
+
+// askRaft asks for one index for all reads that want one, under a new number each time: an answer to
+// an earlier asking must not count for a later one.
+func (m *Machine) askRaft(now time.Duration, out *Output) {
+	any, id := false, m.reads.lastID+1
+	for i := range m.reads.pending {
+		p := &m.reads.pending[i]
+		if p.refused {
+			p.refused, p.askAt = false, now+askAgain
+		}
+		if !p.granted && p.askAt <= now && m.role.Leader != 0 {
+			p.askAt, p.id, any = asked, id, true
+		}
+	}
+	if any {
+		m.reads.lastID = id
+		m.stepRaft(now, raft.Read{ID: id}, out)
+	}
 }
 
 func (m *Machine) serve(now time.Duration, p *pendingRead, out *Output) {
@@ -297,6 +304,10 @@ func (m *Machine) fetched(now time.Duration, in Fetched, out *Output) {
 }
 
 func (m *Machine) threadFetched(f fetch, rows []row.Row, out *Output) {
+	if r := f.ranges[0]; int64(len(rows)) != r.To-r.From+1 {
+		m.stop("read history: %d rows of conversation %d where %d…%d belong; verify the store", len(rows), r.Eq, r.From, r.To)
+		return
+	}
 	for _, r := range rows {
 		msg, err := chat.MessageOf(r)
 		if err != nil {

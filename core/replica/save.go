@@ -34,6 +34,10 @@ type batch struct {
 	effects []row.Effect
 }
 
+// maxSealed is how many batches may wait before raft's part does: each save takes one, whatever
+// number of entries it appends, so otherwise they could pile up for ever.
+const maxSealed = 8
+
 // digestEvery: no batch spans an index divisible by this, so that digests there can be compared.
 const digestEvery = 1024
 
@@ -73,7 +77,7 @@ func (m *Machine) save(now time.Duration, out *Output) {
 	}
 	s.seq++
 	save := &Save{Seq: s.seq}
-	if r := &s.raft; r.Seq != 0 {
+	if r := &s.raft; r.Seq != 0 && (len(s.sealed) <= maxSealed || r.Install != nil) {
 		save.Hard, save.CutFrom, save.Append, save.Compact = r.Hard, r.CutFrom, r.Append, r.Compact
 		if r.Install != nil {
 			save.Install = m.courier.staged(*r.Install)
