@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
@@ -12,9 +13,12 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/grpc"
+
 	"parley/core/chat"
 	"parley/core/replica"
 	"parley/core/session"
+	"parley/realnet/wire"
 )
 
 func newTestClient(t *testing.T, cfg ClientConfig) *Client {
@@ -78,6 +82,34 @@ func TestClientExactlyOnce(t *testing.T) {
 				t.Errorf("the second message has seq %d, want 2", r.Result.Seq)
 			}
 			wantSaid(t, cluster, "one", "two")
+		})
+	}
+}
+
+// brokenStream is a stream whose end shows when something is sent, before its reader has seen it.
+type brokenStream struct {
+	grpc.BidiStreamingClient[wire.ClientFrame, wire.ServerFrame]
+}
+
+func (brokenStream) Send(*wire.ClientFrame) error { return io.EOF }
+
+// A stream that turns out to be gone while the owner flushes makes more to flush; that must go too.
+func TestClientSendFails(t *testing.T) {
+	for _, n := range []int{1, 3} {
+		t.Run(fmt.Sprintf("%d servers", n), func(t *testing.T) {
+			cluster := newFakeCluster(t, n)
+			c := newTestClient(t, ClientConfig{Servers: cluster.addresses()})
+			mustDo(t, c, send("one"))
+			for range 2 {
+				server := inspect(c, func(c *Client) int {
+					l := c.useLink(c.machine.Server())
+					l.stream = brokenStream{l.stream}
+					return l.server
+				})
+				cluster.setLeader((server + 1) % n)
+				mustDo(t, c, send("more"))
+			}
+			wantSaid(t, cluster, "one", "more", "more")
 		})
 	}
 }

@@ -157,12 +157,14 @@ func (o *owner) touch(c *Client) {
 	}
 }
 
+// flush sends what the batch made. A stream found gone meanwhile makes its client dirty once more:
+// it goes to the end of the list that is being walked.
 func (o *owner) flush() {
-	for i, c := range o.dirty {
-		c.dirty = false
+	for i := 0; i < len(o.dirty); i++ {
+		c := o.dirty[i]
+		c.dirty, o.dirty[i] = false, nil
 		c.flush()
 		o.arm(c.deadline())
-		o.dirty[i] = nil
 	}
 	o.dirty = o.dirty[:0]
 }
