@@ -1,7 +1,7 @@
 // Package parley_test holds what is true of the whole tree and of no single room: who may import
 // whom, what the deterministic rooms may not even mention, which modules there are, and that CI is
 // what it says. It is a policy: code changes to fit it, not the other way round. Every ban has a
-// planted violation in testdata/arch, because a rule that matches nothing looks just like a rule
+// planted violation in tools/testdata/arch, because a rule that matches nothing looks just like a rule
 // that is kept.
 package parley_test
 
@@ -189,11 +189,11 @@ func orNothing(s string) string {
 	return s
 }
 
-// Each file under testdata/arch/imports says in its first line for which room it was written, and
+// Each file under tools/testdata/arch/imports says in its first line for which room it was written, and
 // marks the imports that this room must refuse.
 func TestImportBansBite(t *testing.T) {
 	module, _ := ours(t)
-	files, _ := filepath.Glob("testdata/arch/imports/*.go")
+	files, _ := filepath.Glob("tools/testdata/arch/imports/*.go")
 	if len(files) == 0 {
 		t.Fatal("no planted imports")
 	}
@@ -295,7 +295,7 @@ func TestDependencies(t *testing.T) {
 		}
 		t.Errorf("docs/dependencies.md lists %s %s: no go.mod asks for it", path, cells[1])
 	}
-	if planted := goMod(t, "testdata/arch/go.mod.planted").faults(); len(planted) != 2 {
+	if planted := goMod(t, "tools/testdata/arch/go.mod.planted").faults(); len(planted) != 2 {
 		t.Errorf("of a replace and a tool planted, found %q", planted)
 	}
 }

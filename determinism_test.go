@@ -33,7 +33,7 @@ func TestDeterminism(t *testing.T) {
 // Each rule has a planted violation, marked in its line, and the planted files hold no other.
 func TestDeterminismBansBite(t *testing.T) {
 	load := exports(t, "fmt", "maps", "math", "slices", "strings", "time", "sort", "strconv")
-	dir := filepath.Join("testdata", "arch", "determinism")
+	dir := filepath.Join("tools", "testdata", "arch", "determinism")
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		t.Fatal(err)

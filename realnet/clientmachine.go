@@ -29,7 +29,6 @@ type clientState struct {
 	nodes   map[raft.ID]int // in which place a node is, as far as they have said
 	ops     map[uint64]*op  // by their name in the machine
 	nextOp  uint64
-	life    int // of the machine: replies to an earlier one's attempts mean nothing
 
 	current *replica.Reply    // the reply that is being stepped
 	answers map[uint64][]byte // settled, not yet dropped from the outbox file: by number

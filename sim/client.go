@@ -2,9 +2,9 @@ package sim
 
 import (
 	"encoding/binary"
-	"encoding/hex"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"parley/core/chat"
@@ -79,7 +79,7 @@ type errand struct {
 	after func(r *replica.Reply, code string)
 }
 
-func device(d session.DeviceID) string { return hex.EncodeToString(d[:6]) }
+func device(d session.DeviceID) string { return strconv.FormatUint(binary.BigEndian.Uint64(d[:8]), 16) }
 
 func (c *client) draw(n int) int {
 	c.draws++

@@ -31,13 +31,12 @@ func (r *recorder) add(e lin.Event) int {
 
 // operation is one logical request of a client, from its first attempt to its definite answer.
 type operation struct {
-	id    uint64
-	inv   int // place of its inv among the events
-	proc  uint64
-	kind  lin.Op
-	limit uint64
-	info  bool // recorded as unknown
-	done  bool
+	id   uint64
+	inv  int // place of its inv among the events
+	proc uint64
+	kind lin.Op
+	info bool // recorded as unknown
+	done bool
 }
 
 // begin records that an operation is called. Which number it gets is filled in later.

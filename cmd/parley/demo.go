@@ -51,7 +51,6 @@ type demo struct {
 	record  *recorder
 	ada     *demoClient
 	bob     *demoClient
-	digest  string
 }
 
 // limit is how long one line may take: one that takes longer has failed.

@@ -27,8 +27,6 @@ type settings struct {
 	color    string
 	record   string
 	insecure bool
-
-	passwordFile string
 }
 
 func (s *settings) flags(f *pflag.FlagSet) {

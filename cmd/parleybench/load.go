@@ -48,7 +48,6 @@ type conn struct {
 	partner *conn
 	uid     chat.UID
 	sent    int
-	open    int // requests in flight
 	over    *sync.WaitGroup
 
 	latency histogram

@@ -106,7 +106,7 @@ func parse(args []string, out io.Writer) (*options, error) {
 	f.StringVar(&o.prefix, "prefix", "", "how names of the accounts begin (default: drawn)")
 	f.BoolVar(&o.insecure, "insecure", false, "servers beyond this machine, without TLS")
 	f.DurationVar(&o.timeout, "timeout", 10*time.Second, "of one request")
-	f.StringVar(&o.record, "record", "", "write a history for parley check to `FILE`")
+	f.StringVar(&o.record, "record", "", "write a history (docs/linearizability.md) to `FILE`")
 	f.IntVar(&o.start, "start", 0, "start a cluster of `N` processes for this run, in a temporary directory")
 	f.StringVar(&o.keep, "keep", "", "with --start: keep its data in `DIR`")
 	f.IntVar(&o.kills, "failover", 0, "with --start: kill -9 the leader `N` times under load, and measure the pauses")

@@ -16,7 +16,7 @@ import (
 	"parley/realnet"
 )
 
-// recorder writes what the connections see as a history that parley check can judge. Times are
+// recorder writes what the connections see as a history that package linearizability can judge. Times are
 // taken under the lock, so they do not fall; calls are written before they leave, answers after
 // they came, so intervals are at worst too wide.
 type recorder struct {

@@ -54,20 +54,6 @@ func (c *conversation) say(n int) {
 	}
 }
 
-// sayUntil sends messages until something is done, and a few more.
-func (c *conversation) sayUntil(done <-chan struct{}) {
-	c.t.Helper()
-	for {
-		select {
-		case <-done:
-			c.say(3)
-			return
-		default:
-			c.say(1)
-		}
-	}
-}
-
 // check compares bob's feed and the history with what was acknowledged: all of it, once, in order.
 func (c *conversation) check(feed *realnettest.Feed) {
 	c.t.Helper()

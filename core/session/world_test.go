@@ -24,7 +24,6 @@ type world struct {
 	leader    int
 	up        [3]bool
 	proposals []*proposal
-	proposing bool
 	fenced    bool
 	ran       []run // every execution, in log order
 
