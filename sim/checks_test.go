@@ -134,14 +134,19 @@ func follower(w *world) *server {
 	return nil
 }
 
-// misfeed delivers to some attached client the event that stands so far from the one it expects.
+// misfeed delivers to the first client that is attached and has had an event another, which stands so
+// far from the one it expects.
 func misfeed(w *world, by int) {
-	for _, c := range w.clients {
-		if f := &c.feed; f.sub != 0 && c.cursor > 0 {
-			c.pushed(f.stream, replica.Push{Sub: f.asked, Event: chat.Event{N: uint64(int(c.cursor+1) + by)}})
-			return
+	for range 1000 {
+		for _, c := range w.clients {
+			if f := &c.feed; f.sub != 0 && c.cursor > 0 {
+				c.pushed(f.stream, replica.Push{Sub: f.asked, Event: chat.Event{N: uint64(int(c.cursor+1) + by)}})
+				return
+			}
 		}
+		w.run(w.now + time.Millisecond)
 	}
+	w.fail("test", "nobody attaches")
 }
 
 // spoil alters the first recorded event of a kind.

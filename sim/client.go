@@ -159,14 +159,14 @@ func (c *client) crash() {
 		kept = append(kept, e)
 	}
 	c.ops = kept
-	c.entering = slices.ContainsFunc(kept, func(e *errand) bool { return entrance(e.cmd) })
+	c.entering = slices.ContainsFunc(kept, func(e *errand) bool { return enters(e.cmd) })
 	// Reads die with the process; nobody saw their answers.
 	c.abandonReads()
 	c.asking, c.resting = false, false
 	c.machine = nil
 }
 
-func entrance(cmd chat.Command) bool {
+func enters(cmd chat.Command) bool {
 	switch cmd.(type) {
 	case chat.Signup, chat.Login:
 		return true
@@ -511,6 +511,9 @@ func (c *client) forget(e *errand) {
 
 func (c *client) settle(e *errand, o *session.Outcome, reply *replica.Reply) {
 	h := &c.w.history
+	if reply != nil && reply.Code == string(session.SeqReused) {
+		reply = decided(*reply)
+	}
 	switch {
 	case o.Reply.Code == string(session.Voided):
 		h.never(e.op)
@@ -536,10 +539,19 @@ func (c *client) settle(e *errand, o *session.Outcome, reply *replica.Reply) {
 	}
 }
 
+// decided is the reply to a command, from the one to a Void that came too late for it.
+func decided(r replica.Reply) *replica.Reply {
+	r.Class, r.Code = session.Applied, string(r.Result.Code)
+	if r.Code != "" {
+		r.Class = session.Rejected
+	}
+	return &r
+}
+
 func (c *client) note(n session.ClientNote) {
 	if n.Kind == session.Halted {
 		c.entering = false // a login that was under way when a crash came waits with the rest
-		c.later(0, "halted", c.next)
+		c.later(time.Microsecond, "halted", c.next) // what was answered in the same step is heard first
 	}
 	if n.Kind != session.NeedsSecret || slices.Contains(c.retried, n.DSeq) {
 		return

@@ -19,7 +19,8 @@ type persona struct {
 	signup   bool // believes that the account does not exist
 	takeover bool
 	visit    int  // items left as somebody else
-	entering bool // a login or signup is under way
+	entering bool // a login or signup is under way …
+	entrance int  // … this one: what comes of an earlier one means nothing any more
 	asking   bool
 	resting  bool
 	finished bool
@@ -174,7 +175,13 @@ func (c *client) enter() {
 		cmd = chat.Signup{Name: name(c.account), Token: chat.Token(c.dev.token), Label: label}
 	}
 	c.entering = true
-	c.submit(cmd, c.relogin, func(r *replica.Reply, code string) { c.entered(code) })
+	c.entrance++
+	nth := c.entrance
+	c.submit(cmd, c.relogin, func(r *replica.Reply, code string) {
+		if nth == c.entrance {
+			c.entered(code)
+		}
+	})
 }
 
 func (c *client) entered(code string) {

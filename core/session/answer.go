@@ -306,9 +306,15 @@ func (c *Client) void(in Void, out *ClientOutput) {
 		return
 	}
 	n := &c.numbers[i]
-	n.void, n.due, n.asleep, n.parked = in.ID, true, false, false
+	n.void = in.ID
+	n.burn(c.route.attempt)
+}
+
+// burn has attempts from now on carry the Void.
+func (n *number) burn(now uint64) {
+	n.due, n.asleep, n.parked = true, false, false
 	if n.voidFrom == 0 {
-		n.voidFrom = c.route.attempt
+		n.voidFrom = now
 	}
 }
 

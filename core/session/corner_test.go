@@ -29,6 +29,20 @@ func TestTwoAhead(t *testing.T) {
 	r.want(r.answer(2, Rejected, "E_LOGGED_IN_ELSEWHERE"), "done 3: 2 rejected E_LOGGED_IN_ELSEWHERE; send s0 3:logout")
 }
 
+// A login does not wait behind an earlier one whose password died with the process: that one is voided.
+func TestAheadOfLostSecret(t *testing.T) {
+	rec := ClientRecovered{NextDSeq: 8, Lines: []Line{
+		{DSeq: 5, Command: []byte("a")}, {DSeq: 6, Secret: true, Alone: true, Command: []byte("login")}, {DSeq: 7, Command: []byte("b")}}}
+	r := newRig(t, rec, nil)
+	r.want(Tick{}, "send s0 5:a; 6 needs its secret")
+	r.want(r.answer(5, Rejected, fenced), "done 0: 5 rejected E_FENCED; halted E_FENCED, 2 kept")
+	r.want(Submit{ID: 1, Command: []byte("login"), Alone: true, Secret: true, Ahead: true}, "send s0 6:void")
+	r.want(r.answer(6, Rejected, string(SeqReused)), "save -5 -6; done 0: 6 rejected E_SEQ_REUSED; send s0 7:b")
+	r.stored("")
+	r.want(r.answer(7, Rejected, fenced), "done 0: 7 rejected E_FENCED; send s0 8:login")
+	r.want(r.answer(8, Applied, ""), "done 1: 8 applied ")
+}
+
 // E_WINDOW is somebody's bug; nobody is left waiting for it.
 func TestForgotten(t *testing.T) {
 	r := newRig(t, ClientRecovered{}, nil)

@@ -21,6 +21,9 @@ type (
 	Tick struct{}
 
 	// Submit gives a command. It ends with one Outcome under ID.
+	//
+	// With Ahead it goes although the client is Stopped, before what was never sent; and what was
+	// perhaps sent, but cannot be again without a secret that nobody here has any more, is voided.
 	Submit struct {
 		ID      uint64 // the caller's, not 0, never used twice
 		Command []byte
@@ -28,7 +31,7 @@ type (
 		Alone   bool          // carries evidence or a secret: no other command is in flight beside it
 		Secret  bool          // needs a password, which the shell keeps under ID until the Outcome, no longer
 		Again   bool          // when the answer is E_RETRY, ask again under the next number
-		Ahead   bool          // while Stopped: goes all the same, before what was never sent (a re-login, a logout)
+		Ahead   bool          // a re-login, a logout: see below
 		Persist bool          // goes to the outbox first. Without, a crash forgets it and its number
 		Timeout time.Duration // 0: repeat until it is decided
 	}

@@ -34,17 +34,33 @@ func (c *Client) submit(in Submit, out *ClientOutput) {
 		id:   in.ID, deadline: c.until(in.Timeout), again: in.Again && !in.First,
 		persist: in.Persist, dirty: in.Persist, due: true,
 	}
+	i := len(c.numbers)
 	switch {
 	case c.stopped != "" && (c.stopped != fenced || !in.Ahead):
 		n.tell(Reply{Class: NotApplied, Code: c.stopped}, out)
+		return
 	case in.First && c.next != 1:
 		n.tell(Reply{Class: NotApplied, Code: string(Misuse)}, out)
+		return
 	case c.stopped != "":
-		i := c.firstUntouched()
-		c.insert(i, n)
+		i = c.firstUntouched()
+	}
+	c.insert(i, n)
+	if in.Ahead {
+		c.voidLost(i)
+	}
+	if c.stopped != "" {
 		c.ahead = c.numbers[i].DSeq
-	default:
-		c.insert(len(c.numbers), n)
+	}
+}
+
+// voidLost voids, up to a place, what nobody waits for and cannot go without its secret: else a login
+// would wait for the password of the one before it.
+func (c *Client) voidLost(before int) {
+	for i := range before {
+		if n := &c.numbers[i]; n.Secret && n.asleep && n.id == 0 && n.voidable() {
+			n.burn(c.route.attempt)
+		}
 	}
 }
 
