@@ -550,7 +550,7 @@ func decided(r replica.Reply) *replica.Reply {
 
 func (c *client) note(n session.ClientNote) {
 	if n.Kind == session.Halted {
-		c.entering = false // a login that was under way when a crash came waits with the rest
+		c.entering = false                          // a login that was under way when a crash came waits with the rest
 		c.later(time.Microsecond, "halted", c.next) // what was answered in the same step is heard first
 	}
 	if n.Kind != session.NeedsSecret || slices.Contains(c.retried, n.DSeq) {
