@@ -83,6 +83,13 @@ func (c *client) rest(d time.Duration, then func()) {
 	})
 }
 
+// pause is a rest for nothing, unless there is one already.
+func (c *client) pause(d time.Duration) {
+	if !c.resting {
+		c.rest(d, c.next)
+	}
+}
+
 func (c *client) do(op Op) {
 	switch op.Kind {
 	case DoSend:
@@ -147,7 +154,7 @@ func (c *client) answeredOp(r *replica.Reply, code string) {
 	case string(session.NoSession):
 		c.member, c.relogin, c.signup = false, false, false
 	case string(chat.QueueFull):
-		c.rest(2*time.Second, c.next)
+		c.pause(2 * time.Second)
 	}
 	if r != nil && r.Result.Seq != 0 && code == "" {
 		c.meet(r.Result.Members)
@@ -178,9 +185,11 @@ func (c *client) enter() {
 	c.entrance++
 	nth := c.entrance
 	c.submit(cmd, c.relogin, func(r *replica.Reply, code string) {
-		if nth == c.entrance {
-			c.entered(code)
+		if nth != c.entrance {
+			c.next()
+			return
 		}
+		c.entered(code)
 	})
 }
 
@@ -206,7 +215,7 @@ func (c *client) entered(code string) {
 		}
 	case string(chat.LoggedInElsewhere):
 		c.takeover = c.draw(3) > 0
-		c.rest(200*time.Millisecond, c.next)
+		c.pause(200 * time.Millisecond)
 		return
 	case string(chat.TooManyDevices):
 		c.finished = true
