@@ -40,15 +40,21 @@ func (w *world) strike(f Fault) {
 	case OneWay:
 		w.sever(f, func(from, to raft.ID) bool { return int(from)-1 == f.On })
 	case Isolate:
-		if s := w.leader(); s != nil {
-			w.sever(f, func(a, b raft.ID) bool { return a == s.id || b == s.id })
-		}
+		w.isolate(f)
 	case SlowDisk:
 		s := w.servers[f.On]
 		s.slow++
 		w.after(f.For, "relief", f.ID, func() { s.slow-- })
 	case Pause:
 		w.pause(w.servers[f.On], f.For)
+	case Suspend:
+		if s := w.leader(); s != nil && !s.paused {
+			cut := f
+			cut.For += w.dice.roll(diceLink, f.ID).between(0, 400*time.Millisecond)
+			w.isolate(cut)
+			s.frozen = w.now
+			w.pause(s, f.For)
+		}
 	case Resign:
 		w.stop(w.servers[f.On], f.For)
 	case ClientCrash:
@@ -98,6 +104,13 @@ func (w *world) sever(f Fault, cut func(from, to raft.ID) bool) {
 			w.shutLink(a.id, b.id, 1)
 			w.after(f.For, "relief", f.ID, func() { w.shutLink(a.id, b.id, -1) })
 		}
+	}
+}
+
+// isolate cuts the leader off from its peers.
+func (w *world) isolate(f Fault) {
+	if s := w.leader(); s != nil {
+		w.sever(f, func(a, b raft.ID) bool { return a == s.id || b == s.id })
 	}
 }
 

@@ -57,6 +57,7 @@ const (
 	Isolate     FaultKind = "isolate"      // the leader is cut off from its peers, not from clients
 	SlowDisk    FaultKind = "slow-disk"    // a replica's saves take very long
 	Pause       FaultKind = "pause"        // a replica does nothing, then everything
+	Suspend     FaultKind = "suspend"      // the leader's whole machine stops, clock and all, and comes back before its links do
 	ClientCrash FaultKind = "client-crash" // a client dies and comes back with its outbox
 	StreamReset FaultKind = "stream-reset" // a client's connections break
 	Resign      FaultKind = "resign"       // a replica is stopped gracefully and started again
@@ -97,7 +98,7 @@ type Op struct {
 }
 
 // faultKinds are the families a seed draws from.
-var faultKinds = []FaultKind{Crash, CrashLeader, PowerCut, Partition, OneWay, Isolate, SlowDisk, Pause, ClientCrash, StreamReset, Resign}
+var faultKinds = []FaultKind{Crash, CrashLeader, PowerCut, Partition, OneWay, Isolate, SlowDisk, Pause, Suspend, ClientCrash, StreamReset, Resign}
 
 // Generate makes the plan of a seed: every family of faults is on or off, intensities differ, so
 // that seeds are unlike each other (swarm testing).

@@ -18,6 +18,7 @@ type server struct {
 	life      int
 	up        bool
 	paused    bool
+	frozen    time.Duration   // since when the clock stands still; 0: it does not
 	inbox     []replica.Input // what arrived during a pause
 	machine   *replica.Machine
 	status    replica.Status // after the last step
@@ -87,7 +88,7 @@ func (s *server) start() {
 		w.fail("recovery", "n%d does not come back: %v", s.id, err)
 		return
 	}
-	s.up, s.paused, s.leaving, s.inbox, s.conns = true, false, false, nil, nil
+	s.up, s.paused, s.frozen, s.leaving, s.inbox, s.conns = true, false, 0, false, nil, nil
 	s.passwords = map[call]passwords{}
 	s.tickAt = 0
 	s.take(replica.Tick{})
@@ -190,6 +191,10 @@ func (s *server) tell(in replica.Input) {
 
 func (s *server) resume() {
 	s.paused = false
+	if s.frozen != 0 {
+		s.clock.start -= s.clock.local(s.w.now) - s.clock.local(s.frozen)
+		s.frozen = 0
+	}
 	inbox := s.inbox
 	s.inbox = nil
 	s.take(replica.Tick{})
