@@ -40,7 +40,9 @@ func (w *world) strike(f Fault) {
 	case OneWay:
 		w.sever(f, func(from, to raft.ID) bool { return int(from)-1 == f.On })
 	case Isolate:
-		w.isolate(f)
+		if s := w.leader(); s != nil {
+			w.isolate(s, f)
+		}
 	case SlowDisk:
 		s := w.servers[f.On]
 		s.slow++
@@ -49,11 +51,12 @@ func (w *world) strike(f Fault) {
 		w.pause(w.servers[f.On], f.For)
 	case Suspend:
 		if s := w.leader(); s != nil && !s.paused {
-			cut := f
-			cut.For += w.dice.roll(diceLink, f.ID).between(0, 400*time.Millisecond)
-			w.isolate(cut)
 			s.frozen = w.now
 			w.pause(s, f.For)
+			// What is on its way arrives yet, and waits: an old acknowledgement is read after a new request.
+			cut := f
+			cut.For += w.dice.roll(diceLink, f.ID).between(0, 400*time.Millisecond)
+			w.after(20*time.Millisecond, "cut", f.ID, func() { w.isolate(s, cut) })
 		}
 	case Resign:
 		w.stop(w.servers[f.On], f.For)
@@ -107,11 +110,9 @@ func (w *world) sever(f Fault, cut func(from, to raft.ID) bool) {
 	}
 }
 
-// isolate cuts the leader off from its peers.
-func (w *world) isolate(f Fault) {
-	if s := w.leader(); s != nil {
-		w.sever(f, func(a, b raft.ID) bool { return a == s.id || b == s.id })
-	}
+// isolate cuts a server off from its peers.
+func (w *world) isolate(s *server, f Fault) {
+	w.sever(f, func(a, b raft.ID) bool { return a == s.id || b == s.id })
 }
 
 func (w *world) pause(s *server, d time.Duration) {

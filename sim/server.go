@@ -1,7 +1,9 @@
 package sim
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"time"
 
 	"parley/core/chat"
@@ -198,11 +200,41 @@ func (s *server) resume() {
 	inbox := s.inbox
 	s.inbox = nil
 	s.take(replica.Tick{})
+	slices.SortStableFunc(inbox, s.drained)
 	for _, in := range inbox {
 		if s.up && s.w.failure == nil {
 			s.take(in)
 		}
 	}
+}
+
+// drained orders what waited: each connection kept its order, but they are read in any.
+func (s *server) drained(a, b replica.Input) int {
+	turn := func(in replica.Input) uint64 {
+		return s.w.dice.draw(diceShell, uint64(s.id)<<32|uint64(s.life), s.ticks<<40|connection(in))
+	}
+	return cmp.Compare(turn(a), turn(b))
+}
+
+// connection tells apart what inputs come through. 0: the shell itself.
+func connection(in replica.Input) uint64 {
+	switch in := in.(type) {
+	case replica.Peer:
+		return uint64(in.Message.From)
+	case replica.PeerDown:
+		return uint64(in.Peer)
+	case replica.Calls:
+		return 8 + uint64(in.List[0].Conn)
+	case replica.Attach:
+		return 8 + uint64(in.Conn)
+	case replica.Ack:
+		return 8 + uint64(in.Conn)
+	case replica.Detach:
+		return 8 + uint64(in.Conn)
+	case replica.Hangup:
+		return 8 + uint64(in.Conn)
+	}
+	return 0
 }
 
 func (s *server) schedule() {
