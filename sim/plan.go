@@ -142,14 +142,18 @@ func (p *Plan) addFaults(r *roll) {
 		if r.ppm(500_000) {
 			continue
 		}
-		for range 1 + r.upTo(3) {
+		n, shortest := 1+r.upTo(3), 20*time.Millisecond
+		if kind == Suspend { // long enough for a successor
+			n, shortest = 2*n, 250*time.Millisecond
+		}
+		for range n {
 			on := p.Voters
 			if kind == ClientCrash || kind == StreamReset {
 				on = p.Clients
 			}
 			p.Faults = append(p.Faults, Fault{
 				ID: uint64(len(p.Faults) + 1), At: r.between(500*time.Millisecond, p.Chaos), Kind: kind,
-				For: r.between(20*time.Millisecond, 1500*time.Millisecond), On: r.upTo(on),
+				For: r.between(shortest, 1500*time.Millisecond), On: r.upTo(on),
 			})
 		}
 	}

@@ -21,7 +21,7 @@ func TestGateQuietMoment(t *testing.T) {
 			entered++
 		}()
 		for range 2 { // as long as the writer goes on asking, it has precedence
-			time.Sleep(patience * 2 / 3)
+			<-time.After(patience * 2 / 3)
 			if g.quiet(true, moment) || entered != 0 {
 				t.Fatal("a reader went in before the quiet moment")
 			}
