@@ -363,7 +363,7 @@ func TestThousandFeeds(t *testing.T) {
 	listening := dial(t, c.Addresses()[(leader+1)%3])
 	var f wire.ClientFrame
 	for i, p := range people {
-		a := replica.Attach{Sub: uint64(i + 1), Device: p.Device, Pos: replica.Pos{Epoch: 1, Index: 1}}
+		a := replica.Attach{Sub: uint64(i + 1), Device: p.Device, Pos: p.Pos}
 		f.Attaches = append(f.Attaches, wire.EncodeAttach(&a, p.Secrets.Device))
 	}
 	if err := listening.Send(&f); err != nil {
@@ -396,5 +396,7 @@ func askOn(t testing.TB, on *realnettest.Puppet, p *realnettest.Person, cmd chat
 	}, p.Secrets)
 	if err != nil || r.Code != "" {
 		t.Errorf("%s: %T: %q %v", p.Name, cmd, r.Code, err)
+		return
 	}
+	p.Pos = r.Pos
 }

@@ -140,11 +140,14 @@ func (l *load) each(ctx context.Context, do func(*conn, context.Context) error) 
 	return context.Cause(ctx)
 }
 
+// contactTimeout is long: a cluster with passwords hashes one after the other.
+const contactTimeout = 2 * time.Minute
+
 func (c *conn) signup(ctx context.Context) error {
 	cmd := chat.Signup{Name: c.name, Label: "bench"}
 	done := make(chan realnet.Outcome, 1)
 	c.client.Start(realnet.Request{
-		Command: cmd, Password: c.load.o.password, Done: func(o realnet.Outcome) { done <- o },
+		Command: cmd, Password: c.load.o.password, Timeout: contactTimeout, Done: func(o realnet.Outcome) { done <- o },
 	})
 	select {
 	case out := <-done:

@@ -293,6 +293,37 @@ func TestAFloodIsStoppedAtTheDoor(t *testing.T) {
 	a.want(a.do(ada, chat.Send{To: "ada", Body: "x"}), session.Applied, "")
 }
 
+// Strangers who come to nothing are limited by address; those who come in good faith are not.
+func TestStrangersAreLimitedByAddress(t *testing.T) {
+	a := start(t, func(s *chat.Settings) { s.SendPerSec = 5 })
+	n := uint32(0)
+	enter := func(origin, name string, signup bool) replica.Reply {
+		n++
+		p := person{dev: session.DeviceID{1, byte(n >> 8), byte(n)}, tok: session.Token{2, byte(n >> 8), byte(n)}}
+		var cmd chat.Command = chat.Login{Name: name, Token: chat.Token(p.tok)}
+		if signup {
+			cmd = chat.Signup{Name: name, Token: chat.Token(p.tok)}
+		}
+		return a.call(replica.Call{Device: p.dev, Token: p.tok, DSeq: 1, Command: cmd, Origin: origin})
+	}
+	for i := range 300 {
+		a.want(enter("office", fmt.Sprint("u", i), true), session.Applied, "")
+	}
+	for range 100 {
+		a.want(enter("office", "nobody", false), session.Rejected, "E_NO_SUCH_USER")
+	}
+	r := enter("office", "nobody", false)
+	a.want(r, session.NotApplied, "E_RATE")
+	if r.AfterMs < 1 || r.AfterMs > 500 {
+		t.Errorf("worth asking again in %d ms, want up to 500", r.AfterMs)
+	}
+	a.want(enter("home", "ada", true), session.Applied, "")
+	a.wait(10 * time.Second)
+	a.want(enter("office", "bob", true), session.Applied, "")
+	a.want(enter("office", "nobody", false), session.Rejected, "E_NO_SUCH_USER")
+	a.want(enter("office", "eve", true), session.NotApplied, "E_RATE")
+}
+
 // Without a leader calls wait a second, and are then sent away; nothing is acknowledged (G7).
 func TestWithoutAMajorityCallsAreSentAway(t *testing.T) {
 	a := start(t, nil, 1, 2, 3)

@@ -28,7 +28,7 @@ type door struct {
 type held struct {
 	call    Call
 	until   time.Duration
-	charged bool // against the sending rate, before
+	charged bool // against a rate, before
 }
 
 // ask identifies a command, whoever asked and however often.
@@ -39,8 +39,9 @@ type ask struct {
 }
 
 type caller struct {
-	conn Conn
-	id   uint64
+	conn   Conn
+	id     uint64
+	origin string // of a first contact: who gets its cell back if it is good
 }
 
 type placed struct {
@@ -139,9 +140,12 @@ func (m *Machine) identify(now time.Duration, w *waiting, out *Output) {
 		}
 		m.prove(now, w, out)
 	case standing == session.Stranger && first && session.Token(token) == c.Token && c.DSeq == 1:
-		if code, after := m.rateContact(now, c.Origin); code != "" {
-			m.refuseFor(c, code, after, out)
-			return
+		if !w.charged {
+			if code, after := m.rateContact(now, c.Origin); code != "" {
+				m.refuseFor(c, code, after, out)
+				return
+			}
+			w.charged = true
 		}
 		m.prove(now, w, out)
 	default:
@@ -277,8 +281,12 @@ func (m *Machine) enqueue(w waiting, out *Output) {
 		return
 	}
 	a := w.ask()
+	who := caller{conn: w.call.Conn, id: w.call.ID}
+	if _, first := firstContact(w.call.Command); first && w.call.DSeq == 1 {
+		who.origin = w.call.Origin
+	}
 	callers, under := m.door.waiting[a]
-	m.door.waiting[a] = append(slices.Clip(callers), caller{w.call.Conn, w.call.ID}) // clones share the rest
+	m.door.waiting[a] = append(slices.Clip(callers), who) // clones share the rest
 	if !under {
 		m.door.batch = append(m.door.batch, w)
 	}
@@ -341,6 +349,9 @@ func (d *door) answer(m *Machine, req session.Request, r Reply, out *Output) {
 	for _, c := range callers {
 		r.Conn, r.ID = c.conn, c.id
 		out.Replies = append(out.Replies, r)
+		if r.Code == "" && c.origin != "" {
+			d.goodContact(c.origin)
+		}
 	}
 }
 

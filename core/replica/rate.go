@@ -9,11 +9,14 @@ import (
 // Floods are stopped at the leader's door, before they cost an entry. The bookkeeping is the
 // generic cell rate algorithm: per key the moment at which its bucket will be full again.
 
-// First contacts from one address: so many at once, then one in so long. They are not limited where
-// sends are not. What is refused leaves a tombstone for seven days, of which there is room for 10,000.
+// First contacts from one address that come to nothing: so many at once, then one in so long. Each leaves
+// a tombstone for seven days, of which there is room for 10,000. Good ones give their cell back, so an
+// office behind one address may all come at nine; those that found no cell ask again soon. Where sends
+// are not limited, these are not.
 const (
 	contactBurst = 100
 	contactEvery = 10 * time.Second
+	contactAgain = 500 * time.Millisecond
 )
 
 // maxBuckets bounds what is remembered; forgetting is generous, never unfair.
@@ -49,9 +52,16 @@ func (m *Machine) rateContact(now time.Duration, origin string) (Code, time.Dura
 	full, after := spend(now, m.door.origins[origin], contactEvery, contactBurst)
 	m.door.origins[origin] = full
 	if after > 0 {
-		return Rate, after
+		return Rate, min(after, contactAgain)
 	}
 	return "", 0
+}
+
+// goodContact gives a cell back to the address whose first contact opened a session.
+func (d *door) goodContact(origin string) {
+	if full, ok := d.origins[origin]; ok {
+		d.origins[origin] = full - contactEvery
+	}
 }
 
 // spend takes one cell from a bucket that is full at full.

@@ -22,7 +22,7 @@ import (
 
 // Patience is how long a test waits for a fact before it fails. Nothing waits that long when all
 // is well.
-const Patience = 20 * time.Second
+const Patience = time.Minute
 
 // Options say what cluster to start; the zero value is three servers, open registration, passwords
 // at a price of nothing, no limit on sending.
