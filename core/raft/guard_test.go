@@ -515,3 +515,31 @@ func TestFatal(t *testing.T) {
 		t.Errorf("%+v, deadline %v", q.out, q.m.Deadline())
 	}
 }
+
+// Behind is the slowest of those who are there and read the log; nobody waits for a peer that is
+// gone, or that needs a snapshot anyway.
+func TestBehind(t *testing.T) {
+	q := newQuiet(t, 3, Recovered{})
+	q.lead()
+	q.step(Propose{Data: [][]byte{{'a'}, {'b'}, {'c'}, {'d'}}})
+	reply := func(from ID, index Index) {
+		q.hear(Message{Kind: AppendReply, From: from, Term: 1, Index: index, LogTerm: 1})
+	}
+	reply(2, 5)
+	reply(3, 2)
+	if got := q.m.Behind(); got != 2 {
+		t.Errorf("behind is %d, want n3's 2", got)
+	}
+	q.now += q.m.cfg.Base / 2
+	reply(2, 5)
+	q.now += q.m.cfg.Base / 2
+	reply(2, 5)
+	if got := q.m.Behind(); got != 5 {
+		t.Errorf("with n3 gone behind is %d, want n2's 5", got)
+	}
+	q.step(Compact{4})
+	q.hear(Message{Kind: AppendReply, From: 3, Term: 1, Index: 2, LogTerm: 1, Reject: true})
+	if got := q.m.Behind(); got != 5 {
+		t.Errorf("with n3 waiting for a snapshot behind is %d, want n2's 5", got)
+	}
+}

@@ -43,6 +43,7 @@ type peer struct {
 	next   Index         // the first entry to send
 	probed Index         // probe: the last entry sent along
 	asked  bool          // probe: one is out
+	hint   Index         // the newest entry it is known to have had, though maybe another than ours
 	askAt  time.Duration // snapshot: when to ask the caller (again) for one
 
 	heard  time.Duration // last answer
@@ -233,8 +234,13 @@ func (m *Machine) rejected(p *peer, msg *Message) {
 			hint = max(p.match, m.log.lastAtMost(msg.LogTerm, p.match, hint))
 		}
 	}
+	further := hint > p.hint
+	p.hint = max(p.hint, hint)
 	switch {
 	case p.state == snapshot && hint < m.log.compact.Index:
+		if further {
+			p.askAt = m.now // one has come, but the log was cut again meanwhile
+		}
 		return // it still needs one
 	case p.state == probe && hint == p.next-1:
 		return // an echo of an earlier rejection: this very probe is out
@@ -314,3 +320,18 @@ func (m *Machine) leaderDeadline() time.Duration {
 
 // alive says that p answered within an election timeout.
 func (m *Machine) alive(p *peer) bool { return m.now-p.heard < m.cfg.Base }
+
+// Behind is the lowest index that a live peer, fed from this leader's log, has saved. Whoever compacts
+// further makes it need a snapshot.
+func (m *Machine) Behind() Index {
+	low := m.log.last.Index
+	if m.role != Leader {
+		return low
+	}
+	for i := range m.leading.peers {
+		if p := &m.leading.peers[i]; p.state != snapshot && m.alive(p) {
+			low = min(low, p.match)
+		}
+	}
+	return low
+}

@@ -140,14 +140,20 @@ func (l *logSize) cut(to raft.Index) {
 	l.compact = to
 }
 
-// patienceWithLog is how many times the log may outgrow its bound for the sake of a snapshot under way.
+// patienceWithLog is how many times the log may outgrow its bounds for the sake of a peer that is
+// catching up.
 const patienceWithLog = 4
 
-// compact drops old entries from the log, whoever still waits for them: they get a snapshot.
+// compact drops old entries from the log, whoever still waits for them: they get a snapshot. A peer
+// that a snapshot is under way to would need the next one at once, and a live one that reads the log
+// would need one in the middle of it, so up to a point those are waited for.
 func (m *Machine) compact(now time.Duration, out *Output) {
 	upTo := m.store.durable
 	if m.log.bytes < patienceWithLog*m.cfg.KeepLog {
-		upTo = min(upTo, m.courier.carried()) // or the peer would need the next snapshot at once
+		upTo = min(upTo, m.courier.carried())
+		if int(upTo)-int(m.log.compact) < patienceWithLog*m.cfg.KeepEntries {
+			upTo = min(upTo, m.raft.Behind())
+		}
 	}
 	if to := m.log.excess(m.cfg.KeepLog, m.cfg.KeepEntries, upTo); to != 0 {
 		m.log.cut(to)
