@@ -84,7 +84,8 @@ type (
 		Marks []chat.Mark
 	}
 
-	// Detach ends one feed, Hangup all feeds and calls of a connection: nobody is there to answer.
+	// Detach ends one feed, Hangup all feeds of a connection: nobody is there any more. Its calls go on,
+	// and their replies go nowhere.
 	Detach struct {
 		Conn Conn
 		Sub  uint64
