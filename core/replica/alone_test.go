@@ -23,8 +23,10 @@ type alone struct {
 	now     time.Duration
 	voters  []raft.ID
 	calls   uint64
-	wrong   bool // passwords are wrong
-	busy    bool // the queue for passwords is full
+	wrong   bool             // passwords are wrong
+	busy    bool             // the queue for passwords is full
+	slow    bool             // passwords are not looked at for now …
+	unseen  []replica.Verify // … but kept
 	replies []replica.Reply
 	pushes  []replica.Push
 	closed  []replica.Closing
@@ -111,6 +113,10 @@ func (a *alone) perform(out *replica.Output) (answers []replica.Input) {
 		answers = append(answers, replica.Fetched{ID: f.ID, Rows: rows})
 	}
 	for _, v := range out.Verifies {
+		if a.slow {
+			a.unseen = append(a.unseen, v)
+			continue
+		}
 		answers = append(answers, replica.Verified{ID: v.ID, OK: v.Hash != "" && !a.wrong, Busy: a.busy})
 	}
 	for _, h := range out.Hashes {
@@ -275,6 +281,30 @@ func TestTheDoorLetsNobodyInWhoDoesNotBelong(t *testing.T) {
 	a.want(a.do(device(8), chat.Login{Name: "nobody"}), session.NotApplied, "E_NO_SESSION") // not its own token
 	p := device(9)
 	a.want(a.do(p, chat.Login{Name: "nobody", Token: chat.Token(p.tok)}), session.Rejected, "E_NO_SUCH_USER")
+}
+
+// A command that was settled while its repetition had its password looked at is answered from the record:
+// after a deletion there is no password to be right.
+func TestARepetitionIsAnsweredThoughItsPasswordIsGone(t *testing.T) {
+	a := start(t, func(s *chat.Settings) { s.OpenAuth = false })
+	ada := a.signup(1, "ada")
+	a.slow = true
+	for id := range uint64(2) {
+		a.step(replica.Calls{List: []replica.Call{{Conn: 1, ID: 100 + id, Device: ada.dev, Token: ada.tok, DSeq: ada.next,
+			Through: ada.next - 1, Command: chat.DeleteAccount{}, Secret: true}}})
+	}
+	if len(a.unseen) != 2 {
+		t.Fatalf("%d passwords to look at, want 2", len(a.unseen))
+	}
+	before := len(a.replies)
+	a.step(replica.Verified{ID: a.unseen[0].ID, OK: true})
+	a.step(replica.Verified{ID: a.unseen[1].ID, OK: false})
+	got := a.replies[before:]
+	if len(got) != 2 || got[0].Pos != got[1].Pos || !got[1].Replayed {
+		t.Fatalf("answered %+v, want the same twice", got)
+	}
+	a.want(got[0], session.Applied, "")
+	a.want(got[1], session.Applied, "")
 }
 
 // A flood is stopped before it costs an entry, and told when to come again.

@@ -181,11 +181,11 @@ func (m *Machine) prove(now time.Duration, w *waiting, out *Output) {
 // confirmed goes on once a read index says that this state is not an old one.
 func (m *Machine) confirmed(now time.Duration, w waiting, refusal string, out *Output) {
 	c := &w.call
+	if r, ok := m.known(&w); ok { // settled meanwhile; perhaps there is no password any more
+		m.reply(c, r, out)
+		return
+	}
 	if refusal != "" {
-		if r, ok := m.known(&w); ok {
-			m.reply(c, r, out)
-			return
-		}
 		if m.sessions.Authenticate(c.Device, c.Token) == session.Known {
 			m.identify(now, &w, out)
 			return
@@ -238,6 +238,10 @@ func (m *Machine) verified(now time.Duration, in Verified, out *Output) {
 	case in.Busy:
 		m.refuseFor(&w.call, Busy, busyAfter, out)
 	case !in.OK && !unknownName:
+		if r, ok := m.known(&w); ok {
+			m.reply(&w.call, r, out)
+			return
+		}
 		m.refuse(&w.call, string(BadPassword), out)
 	case passwd:
 		m.askHash(w, out)
