@@ -31,7 +31,7 @@ type (
 		Alone   bool          // carries evidence or a secret: no other command is in flight beside it
 		Secret  bool          // needs a password, which the shell keeps under ID until the Outcome, no longer
 		Again   bool          // when the answer is E_RETRY, ask again under the next number
-		Ahead   bool          // a re-login, a logout: see below
+		Ahead   bool          // a re-login, a logout: see above
 		Persist bool          // goes to the outbox first. Without, a crash forgets it and its number
 		Timeout time.Duration // 0: repeat until it is decided
 	}
