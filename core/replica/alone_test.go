@@ -354,6 +354,34 @@ func TestStrangersAreLimitedByAddress(t *testing.T) {
 	a.want(enter("office", "eve", true), session.NotApplied, "E_RATE")
 }
 
+// Being told to come again costs nothing, and good contacts are not without limit either: each may
+// leave the tombstone of a closed device.
+func TestNoAddressFillsTheRoomForTombstones(t *testing.T) {
+	a := start(t, func(s *chat.Settings) { s.SendPerSec, s.OpenAuth = 5, false })
+	n := uint32(0)
+	signup := func(origin string) (*person, replica.Reply) {
+		n++
+		p := &person{dev: session.DeviceID{1, byte(n >> 8), byte(n)}, tok: session.Token{2, byte(n >> 8), byte(n)}, next: 2}
+		return p, a.call(replica.Call{Device: p.dev, Token: p.tok, DSeq: 1, Origin: origin, Secret: true,
+			Command: chat.Signup{Name: fmt.Sprint("u", n), Token: chat.Token(p.tok)}})
+	}
+	a.busy = true
+	for range 2000 {
+		_, r := signup("evil")
+		a.want(r, session.NotApplied, "E_BUSY")
+	}
+	a.busy = false
+	for range 1000 {
+		p, r := signup("evil")
+		a.want(r, session.Applied, "")
+		a.want(a.do(p, chat.DeleteAccount{}), session.Applied, "")
+	}
+	_, r := signup("evil")
+	a.want(r, session.NotApplied, "E_RATE")
+	_, r = signup("home")
+	a.want(r, session.Applied, "")
+}
+
 // Without a leader calls wait a second, and are then sent away; nothing is acknowledged (G7).
 func TestWithoutAMajorityCallsAreSentAway(t *testing.T) {
 	a := start(t, nil, 1, 2, 3)

@@ -57,7 +57,7 @@ func (m *Machine) roleChanged(now time.Duration, role raft.Role, out *Output) {
 func (m *Machine) deposed() {
 	m.courier.transfers, m.courier.kept = nil, nil
 	m.heard.items = nil
-	m.door.rates = nil
+	m.door.rates = nil // origins stays: a stranger gets no new start by it
 }
 
 func (m *Machine) leads() bool { return m.role.Kind == raft.Leader }

@@ -22,7 +22,7 @@ type door struct {
 	secrets map[uint64]waiting         // a password is being checked or hashed
 	nextID  uint64                     // of Verify and Hash
 	rates   map[chat.UID]time.Duration // when the account's bucket will be full again
-	origins map[string]time.Duration   // the same for first contacts, by address
+	origins map[string]contacts        // the same for first contacts, by address
 }
 
 type held struct {
@@ -41,7 +41,7 @@ type ask struct {
 type caller struct {
 	conn   Conn
 	id     uint64
-	origin string // of a first contact: who gets its cell back if it is good
+	origin string // of a first contact: who gets a cell back if it was not in vain
 }
 
 type placed struct {
@@ -60,6 +60,20 @@ type waiting struct {
 
 func (w *waiting) ask() ask {
 	return ask{w.call.Device, w.call.DSeq, chat.Fingerprint(w.command)}
+}
+
+// first tells whether a device begins with this command.
+func (w *waiting) first() bool {
+	_, first := firstContact(w.call.Command)
+	return first && w.call.DSeq == 1
+}
+
+// origin is the address of a first contact.
+func (w *waiting) origin() string {
+	if !w.first() {
+		return ""
+	}
+	return w.call.Origin
 }
 
 func (m *Machine) call(now time.Duration, c *Call, out *Output) {
@@ -127,7 +141,7 @@ func (m *Machine) request(w *waiting) session.Request {
 // identify is the second stage: which device is this, and may it?
 func (m *Machine) identify(now time.Duration, w *waiting, out *Output) {
 	c := &w.call
-	token, first := firstContact(c.Command)
+	token, _ := firstContact(c.Command)
 	standing := m.sessions.Authenticate(c.Device, c.Token)
 	switch {
 	case standing == session.Known:
@@ -139,7 +153,7 @@ func (m *Machine) identify(now time.Duration, w *waiting, out *Output) {
 			w.charged = true
 		}
 		m.prove(now, w, out)
-	case standing == session.Stranger && first && session.Token(token) == c.Token && c.DSeq == 1:
+	case standing == session.Stranger && w.first() && session.Token(token) == c.Token:
 		if !w.charged {
 			if code, after := m.rateContact(now, c.Origin); code != "" {
 				m.refuseFor(c, code, after, out)
@@ -182,15 +196,20 @@ func (m *Machine) prove(now time.Duration, w *waiting, out *Output) {
 func (m *Machine) confirmed(now time.Duration, w waiting, refusal string, out *Output) {
 	c := &w.call
 	if r, ok := m.known(&w); ok { // settled meanwhile; perhaps there is no password any more
+		m.door.traceless(w.origin())
 		m.reply(c, r, out)
 		return
 	}
-	if refusal != "" {
-		if m.sessions.Authenticate(c.Device, c.Token) == session.Known {
-			m.identify(now, &w, out)
-			return
-		}
+	known := m.sessions.Authenticate(c.Device, c.Token) == session.Known
+	switch {
+	case refusal != "" && known:
+		m.identify(now, &w, out)
+		return
+	case refusal != "":
 		m.refuse(c, refusal, out)
+		return
+	case !known && !w.first(): // closed meanwhile
+		m.refuse(c, string(session.NoSession), out)
 		return
 	}
 	hash, version := m.credential(c)
@@ -236,9 +255,10 @@ func (m *Machine) verified(now time.Duration, in Verified, out *Output) {
 	_, passwd := w.call.Command.(chat.Passwd)
 	switch {
 	case in.Busy:
-		m.refuseFor(&w.call, Busy, busyAfter, out)
+		m.busy(&w, out)
 	case !in.OK && !unknownName:
 		if r, ok := m.known(&w); ok {
+			m.door.traceless(w.origin())
 			m.reply(&w.call, r, out)
 			return
 		}
@@ -257,7 +277,7 @@ func (m *Machine) hashed(now time.Duration, in Hashed, out *Output) {
 	}
 	delete(m.door.secrets, in.ID)
 	if in.Busy {
-		m.refuseFor(&w.call, Busy, busyAfter, out)
+		m.busy(&w, out)
 		return
 	}
 	w.evidence.Hash = in.Hash
@@ -281,14 +301,11 @@ func (m *Machine) enqueue(w waiting, out *Output) {
 		m.door.waiting = map[ask][]caller{}
 	}
 	if m.applied > m.store.durable+maxBehind {
-		m.refuseFor(&w.call, Busy, busyAfter, out)
+		m.busy(&w, out)
 		return
 	}
 	a := w.ask()
-	who := caller{conn: w.call.Conn, id: w.call.ID}
-	if _, first := firstContact(w.call.Command); first && w.call.DSeq == 1 {
-		who.origin = w.call.Origin
-	}
+	who := caller{w.call.Conn, w.call.ID, w.origin()}
 	callers, under := m.door.waiting[a]
 	m.door.waiting[a] = append(slices.Clip(callers), who) // clones share the rest
 	if !under {
@@ -333,12 +350,16 @@ func (m *Machine) unplaced(now time.Duration, batch []waiting, why raft.Refusal,
 		delete(m.door.waiting, a)
 		for _, c := range callers {
 			w.call.Conn, w.call.ID = c.conn, c.id
+			if c.origin != "" {
+				w.call.Origin = c.origin
+			}
 			switch {
 			case why == raft.Busy:
-				m.refuseFor(&w.call, Busy, busyAfter, out)
+				m.busy(w, out)
 			case why == raft.Transferring && !w.call.Secret && !m.resigning:
 				m.hold(now, held{w.call, w.until, w.charged}, out)
 			default:
+				m.door.traceless(w.origin())
 				m.redirect(&w.call, out)
 			}
 		}
@@ -353,8 +374,8 @@ func (d *door) answer(m *Machine, req session.Request, r Reply, out *Output) {
 	for _, c := range callers {
 		r.Conn, r.ID = c.conn, c.id
 		out.Replies = append(out.Replies, r)
-		if r.Code == "" && c.origin != "" {
-			d.goodContact(c.origin)
+		if r.Code == "" {
+			d.opened(c.origin)
 		}
 	}
 }
@@ -367,6 +388,7 @@ func (d *door) passed(m *Machine, out *Output) {
 		a := d.placed[0].ask
 		d.placed = d.placed[1:]
 		for _, c := range d.waiting[a] {
+			d.traceless(c.origin)
 			m.redirect(&Call{Conn: c.conn, ID: c.id}, out)
 		}
 		delete(d.waiting, a)
@@ -444,6 +466,12 @@ func (m *Machine) refuse(c *Call, code string, out *Output) {
 func (m *Machine) refuseFor(c *Call, code Code, after time.Duration, out *Output) {
 	m.reply(c, Reply{Class: session.NotApplied, Code: string(code), Pos: m.pos(m.applied),
 		AfterMs: max(1, after.Milliseconds())}, out)
+}
+
+// busy asks a caller to come again, which costs nobody anything.
+func (m *Machine) busy(w *waiting, out *Output) {
+	m.door.traceless(w.origin())
+	m.refuseFor(&w.call, Busy, busyAfter, out)
 }
 
 func (m *Machine) reply(c *Call, r Reply, out *Output) {

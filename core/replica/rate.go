@@ -9,15 +9,20 @@ import (
 // Floods are stopped at the leader's door, before they cost an entry. The bookkeeping is the
 // generic cell rate algorithm: per key the moment at which its bucket will be full again.
 
-// First contacts from one address that come to nothing: so many at once, then one in so long. Each leaves
-// a tombstone for seven days, of which there is room for 10,000. Good ones give their cell back, so an
-// office behind one address may all come at nine; those that found no cell ask again soon. Where sends
-// are not limited, these are not.
+// First contacts from one address: so many at once, then one in contactEvery. Those that came to nothing
+// leave a tombstone, of which there is room for 10,000; the others may leave one when they log out, of
+// which there is room for 100,000. Both stay for seven days, in which the buckets below let through
+// 60,580 and 61,480. Only what was refused in the log, and wrong passwords, counts as vain: an office
+// behind one address may all come at nine. Where sends are not limited, these are not.
 const (
-	contactBurst = 100
 	contactEvery = 10 * time.Second
-	contactAgain = 500 * time.Millisecond
+	vainBurst    = 100
+	contactBurst = 1000
+	contactAgain = 500 * time.Millisecond // those that found only the vain bucket empty: others may give back
 )
+
+// contacts is when the buckets of an address will be full again.
+type contacts struct{ all, vain time.Duration }
 
 // maxBuckets bounds what is remembered; forgetting is generous, never unfair.
 const maxBuckets = 1 << 16
@@ -47,20 +52,32 @@ func (m *Machine) rateContact(now time.Duration, origin string) (Code, time.Dura
 		return "", 0
 	}
 	if m.door.origins == nil || len(m.door.origins) >= maxBuckets {
-		m.door.origins = map[string]time.Duration{}
+		m.door.origins = map[string]contacts{}
 	}
-	full, after := spend(now, m.door.origins[origin], contactEvery, contactBurst)
-	m.door.origins[origin] = full
+	was := m.door.origins[origin]
+	all, after := spend(now, was.all, contactEvery, contactBurst)
+	if after > 0 {
+		return Rate, after
+	}
+	vain, after := spend(now, was.vain, contactEvery, vainBurst)
 	if after > 0 {
 		return Rate, min(after, contactAgain)
 	}
+	m.door.origins[origin] = contacts{all, vain}
 	return "", 0
 }
 
-// goodContact gives a cell back to the address whose first contact opened a session.
-func (d *door) goodContact(origin string) {
-	if full, ok := d.origins[origin]; ok {
-		d.origins[origin] = full - contactEvery
+// opened gives a cell back for a first contact that was not in vain, traceless both cells for one that
+// has left no trace: it was told to come again, say.
+func (d *door) opened(origin string) { d.giveBack(origin, contacts{vain: contactEvery}) }
+
+func (d *door) traceless(origin string) {
+	d.giveBack(origin, contacts{all: contactEvery, vain: contactEvery})
+}
+
+func (d *door) giveBack(origin string, cell contacts) {
+	if c, ok := d.origins[origin]; ok && origin != "" {
+		d.origins[origin] = contacts{c.all - cell.all, c.vain - cell.vain}
 	}
 }
 

@@ -22,8 +22,8 @@ type (
 
 	// Submit gives a command. It ends with one Outcome under ID.
 	//
-	// With Ahead it goes although the client is Stopped, before what was never sent; and what was
-	// perhaps sent, but cannot be again without a secret that nobody here has any more, is voided.
+	// With Ahead it goes although a fence has Stopped the client, before what was never sent; and what
+	// was perhaps sent, but cannot be again without a secret that nobody here has any more, is voided.
 	Submit struct {
 		ID      uint64 // the caller's, not 0, never used twice
 		Command []byte

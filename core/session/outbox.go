@@ -46,16 +46,14 @@ func (c *Client) submit(in Submit, out *ClientOutput) {
 		i = c.firstUntouched()
 	}
 	c.insert(i, n)
-	if in.Ahead {
-		c.voidLost(i)
-	}
 	if c.stopped != "" {
 		c.ahead = c.numbers[i].DSeq
+		c.voidLost(i)
 	}
 }
 
-// voidLost voids, up to a place, what nobody waits for and cannot go without its secret: else a login
-// would wait for the password of the one before it.
+// voidLost voids, up to a place, what a fence would refuse, nobody waits for here, and cannot go without
+// its secret: else a login would wait for the password of the one before it.
 func (c *Client) voidLost(before int) {
 	for i := range before {
 		if n := &c.numbers[i]; n.Secret && n.asleep && n.id == 0 && n.voidable() {
