@@ -43,6 +43,14 @@ func TestAheadOfLostSecret(t *testing.T) {
 	r.want(r.answer(8, Applied, ""), "done 1: 8 applied ")
 }
 
+// Without a fence nothing is voided: the password may be with another process that works from this outbox.
+func TestAheadVoidsNothingUnasked(t *testing.T) {
+	rec := ClientRecovered{NextDSeq: 7, Lines: []Line{{DSeq: 6, Secret: true, Alone: true, Command: []byte("passwd")}}}
+	r := newRig(t, rec, nil)
+	r.want(Submit{ID: 1, Command: []byte("login"), Alone: true, Secret: true, Ahead: true}, "6 needs its secret")
+	r.pass(time.Minute, "")
+}
+
 // E_WINDOW is somebody's bug; nobody is left waiting for it.
 func TestForgotten(t *testing.T) {
 	r := newRig(t, ClientRecovered{}, nil)
