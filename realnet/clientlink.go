@@ -252,27 +252,16 @@ func (c *Client) dropLink(l *clientLink, err error) {
 		s.address, c.spare = c.spare[0], c.spare[1:]
 		c.unlearn(l.server)
 	}
-	c.step(session.ServerDown{Server: l.server})
-	c.unsent(l)
+	down := session.ServerDown{Server: l.server}
+	for _, w := range l.calls {
+		down.Unsent = append(down.Unsent, l.sent[w.Id-l.base-1].id)
+	}
+	c.step(down)
 	for i := len(c.feeds) - 1; i >= 0; i-- {
 		if f := c.feeds[i]; f.server == l.server && f.sub != 0 {
 			f.sub, f.granted = 0, false
 			f.elsewhere("connection lost")
 		}
-	}
-}
-
-// unsent tells the machine of calls that never left: they left no trace. An answer of any kind makes
-// it believe that the server lives, so it is told once more.
-func (c *Client) unsent(l *clientLink) {
-	for _, w := range l.calls {
-		call := &l.sent[w.Id-l.base-1]
-		c.step(session.Answered{Server: l.server, Reply: session.Reply{
-			ID: call.id, DSeq: call.dseq, Class: session.NotApplied, Code: string(replica.Unavailable), Leader: -1,
-		}})
-	}
-	if len(l.calls) > 0 {
-		c.step(session.ServerDown{Server: l.server})
 	}
 }
 

@@ -189,7 +189,11 @@ func (c *Client) timeout(i int, out *ClientOutput) {
 	n := &c.numbers[i]
 	if n.clean() && n.voidFrom == 0 {
 		code := n.code
-		if code == "" {
+		switch {
+		case code != "":
+		case c.route.dark:
+			code = unavailable
+		default:
 			code = string(Timeout)
 		}
 		c.giveUp(i, Reply{Code: code, Pos: c.pos}, out)

@@ -100,7 +100,7 @@ func (c *Client) Step(now time.Duration, in ClientInput, out *ClientOutput) {
 	case Answered:
 		c.answered(in.Server, in.Reply, out)
 	case ServerDown:
-		c.serverDown(in.Server, out)
+		c.serverDown(in, out)
 	case ServerUp:
 		c.serverUp(in.Server)
 	}

@@ -92,7 +92,7 @@ func TestClientHash(t *testing.T) {
 	note("sent")
 	r.do(quick(2, "b"))
 	note("two sent")
-	r.do(ServerDown{2})
+	r.do(ServerDown{Server: 2})
 	note("one down")
 	r.do(Ask{ID: 3, Query: []byte("?")})
 	note("asked")

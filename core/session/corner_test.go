@@ -92,7 +92,7 @@ func TestVoidTurnedAway(t *testing.T) {
 func TestOneServer(t *testing.T) {
 	r := newRig(t, ClientRecovered{Server: 7}, func(c *ClientConfig) { c.Servers = 1 })
 	r.want(quick(1, "a"), "send s0 1:a")
-	r.want(ServerDown{0}, "s0 lost, trying []; no majority, 1 kept")
+	r.want(ServerDown{Server: 0}, "s0 lost, trying []; no majority, 1 kept")
 	r.pass(10*time.Millisecond, "send s0 1:a")
 	r.want(r.answer(1, NotApplied, unavailable), "")
 	r.pass(10*time.Millisecond, "send s0 1:a")

@@ -177,7 +177,7 @@ func TestSameNumberNextServer(t *testing.T) {
 	r.want(quick(1, "a"), "send s0 1:a")
 	r.want(quick(2, "b"), "send s0 2:b")
 	r.pass(time.Second, "send s1 1:a; send s1 2:b; s0 lost, trying [1 2]")
-	r.want(ServerDown{1}, "send s2 1:a; send s2 2:b")
+	r.want(ServerDown{Server: 1}, "send s2 1:a; send s2 2:b")
 	r.want(r.answer(1, Applied, ""), "done 1: 1 applied ; s2 found")
 	r.want(r.answer(2, Rejected, "E_NO_SUCH_USER"), "done 2: 2 rejected E_NO_SUCH_USER")
 	r.want(r.answer(2, Applied, ""), "") // once
@@ -366,7 +366,7 @@ func TestNotLeader(t *testing.T) {
 	r.want(r.answer(1, NotApplied, notLeader, leader(2)), "send s2 1:a")
 	r.want(r.answer(1, NotApplied, notLeader), "")
 	r.pass(20*time.Millisecond, "send s0 1:a")
-	r.want(ServerDown{1}, "")
+	r.want(ServerDown{Server: 1}, "")
 	r.want(r.answer(1, NotApplied, notLeader, leader(1)), "")
 	r.pass(100*time.Millisecond, "send s2 1:a")
 	r.want(r.answer(1, NotApplied, notLeader, leader(1)), "no majority, 1 kept")
@@ -525,9 +525,9 @@ func TestAsk(t *testing.T) {
 func TestNotes(t *testing.T) {
 	r := newRig(t, ClientRecovered{}, nil)
 	r.do(quick(1, "a"))
-	r.want(ServerDown{0}, "send s1 1:a; s0 lost, trying [1 2]")
-	r.want(ServerDown{1}, "send s2 1:a")
-	r.want(ServerDown{2}, "no majority, 1 kept")
+	r.want(ServerDown{Server: 0}, "send s1 1:a; s0 lost, trying [1 2]")
+	r.want(ServerDown{Server: 1}, "send s2 1:a")
+	r.want(ServerDown{Server: 2}, "no majority, 1 kept")
 	if d := r.c.Deadline(); d <= r.now || d > 20*time.Millisecond {
 		t.Errorf("deadline %v", d)
 	}
@@ -536,10 +536,10 @@ func TestNotes(t *testing.T) {
 	if !strings.HasPrefix(got, "send s") || strings.Contains(got, ";") {
 		t.Errorf("got %q", got)
 	}
-	r.do(ServerDown{r.out.Sends[0].Server})
-	r.do(ServerDown{0})
-	r.do(ServerDown{1})
-	r.do(ServerDown{2})
+	r.do(ServerDown{Server: r.out.Sends[0].Server})
+	r.do(ServerDown{Server: 0})
+	r.do(ServerDown{Server: 1})
+	r.do(ServerDown{Server: 2})
 	r.want(ServerUp{2}, "send s2 1:a")
 	r.want(r.answer(1, Applied, ""), "done 1: 1 applied ; s2 found")
 }
@@ -555,7 +555,7 @@ func TestNonsense(t *testing.T) {
 	other.DSeq = 2
 	none.Class = Unknown
 	for _, in := range []ClientInput{Answered{3, good}, Answered{-1, good}, Answered{0, later}, Answered{0, before},
-		Answered{0, other}, Answered{0, none}, ServerDown{9}, ServerUp{-2}, StoredOutbox{1}} {
+		Answered{0, other}, Answered{0, none}, ServerDown{Server: 9}, ServerUp{-2}, StoredOutbox{1}} {
 		r.want(in, "")
 	}
 	r.want(Answered{2, good}, "done 1: 1 applied ")
@@ -590,6 +590,22 @@ func TestCheckClient(t *testing.T) {
 		d.plant(r.c)
 		if r.c.Check() == nil {
 			t.Errorf("%s: not noticed", d.name)
+		}
+	}
+}
+
+// A command whose connection could not be made has left no trace, even if its time is up that moment.
+func TestUnsentInTheLastMoment(t *testing.T) {
+	for _, unsent := range []bool{false, true} {
+		r := newRig(t, ClientRecovered{}, func(c *ClientConfig) { c.Servers = 1 })
+		r.do(Submit{ID: 1, Command: []byte("a"), Timeout: time.Second})
+		r.now += time.Second
+		down, want := ServerDown{Server: 0}, "done 1: 1 unknown E_TIMEOUT"
+		if unsent {
+			down.Unsent, want = []uint64{r.sent[0].ID}, "done 1: 1 notapplied E_UNAVAILABLE"
+		}
+		if got := r.do(down); !strings.Contains(got, want) {
+			t.Errorf("unsent %t: got %q, want %q", unsent, got, want)
 		}
 	}
 }

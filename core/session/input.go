@@ -75,8 +75,11 @@ type (
 
 	// ServerDown says that the connection to a server broke, or could not be made: no reply to what
 	// was sent there will come. ServerUp says that there is one again.
-	ServerDown struct{ Server int }
-	ServerUp   struct{ Server int }
+	ServerDown struct {
+		Server int
+		Unsent []uint64 // attempts that never left
+	}
+	ServerUp struct{ Server int }
 )
 
 func (Tick) isClientInput()         {}

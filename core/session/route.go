@@ -151,9 +151,17 @@ func (c *Client) nextServer(after int) int {
 	return best
 }
 
-func (c *Client) serverDown(s int, out *ClientOutput) {
+func (c *Client) serverDown(in ServerDown, out *ClientOutput) {
+	s := in.Server
 	if s < 0 || s >= len(c.route.servers) {
 		return
+	}
+	for i := range c.numbers {
+		for _, attempt := range in.Unsent {
+			if _, open := c.numbers[i].answered(attempt); open {
+				c.numbers[i].code = unavailable
+			}
+		}
 	}
 	down := &c.route.servers[s]
 	down.downs++

@@ -251,7 +251,7 @@ func (w *world) toggle(s int) {
 	if s == w.leader {
 		w.changeLeader()
 	}
-	w.step(ServerDown{s})
+	w.step(ServerDown{Server: s})
 }
 
 // changeLeader lets a part of the log survive; who waited there hears of it, or not.
