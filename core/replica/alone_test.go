@@ -31,6 +31,8 @@ type alone struct {
 	pushes  []replica.Push
 	closed  []replica.Closing
 	saves   int
+
+	attached []replica.Attached
 }
 
 func start(t *testing.T, alter func(*chat.Settings), voters ...raft.ID) *alone {
@@ -96,6 +98,7 @@ func (a *alone) perform(out *replica.Output) (answers []replica.Input) {
 	a.t.Helper()
 	a.replies = append(a.replies, out.Replies...)
 	a.pushes = append(a.pushes, out.Pushes...)
+	a.attached = append(a.attached, out.Attached...)
 	a.closed = append(a.closed, out.Closings...)
 	if out.Save != nil {
 		a.saves++

@@ -126,6 +126,13 @@ func (r *Reply) setResult(result chat.Result) {
 	}
 }
 
+// Decided is what the log made of a command, from the answer to a Void that came too late for it:
+// E_SEQ_REUSED carries the command's own position and result.
+func (r Reply) Decided() Reply {
+	r.setResult(r.Result)
+	return r
+}
+
 // firstContact gives the token of the commands that may open a device.
 func firstContact(cmd chat.Command) (chat.Token, bool) {
 	switch c := cmd.(type) {
