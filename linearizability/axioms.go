@@ -20,6 +20,7 @@ func (ev *evidence) axioms(r *Report) {
 	ev.oneSession(r)
 	ev.honestNames(r)
 	ev.resurrection(r)
+	ev.fallingCursors(r)
 }
 
 func illegal(r *Report, rule string, pos uint64, ops []uint64, text string, args ...any) {
@@ -40,16 +41,20 @@ func (p place) String() string {
 	return fmt.Sprintf("message %d of [%d %d]", p.seq, p.conv[0], p.conv[1])
 }
 
+func (ev *evidence) place(s *sighting) place { return place{ev.convs[s.conv], s.seq} }
+
 // onePlace: a place has one body and a body one place.
 func (ev *evidence) onePlace(r *Report) {
-	ev.eachSighting(ev.deviceUID, func(s sighting) {
-		at := ev.places[s.place]
-		both := append(s.ids(), at.ids()...)
+	ev.eachSighting(ev.deviceUID, func(s *sighting) {
+		at := ev.earliest(s.conv, s.seq)
 		if at.body != s.body || at.from != s.from && at.from != 0 && s.from != 0 {
-			illegal(r, RuleDuplicate, s.pos, both, "%v is %d:%s and also %d:%s", s.place, at.from, at.body, s.from, s.body)
+			illegal(r, RuleDuplicate, s.pos, append(s.ids(), at.ids()...), "%v is %d:%s and also %d:%s", ev.place(s),
+				at.from, ev.words[at.body], s.from, ev.words[s.body])
 		}
-		if other := ev.bodies[s.body]; other.place != s.place && ev.sent[s.body] <= 1 {
-			illegal(r, RuleDuplicate, s.pos, append(s.ids(), other.ids()...), "%s is %v and also %v", s.body, other.place, s.place)
+		if b := &ev.bodies[s.body]; (b.conv != s.conv || b.seq != s.seq) && b.sent <= 1 {
+			other := ev.first(s.body)
+			illegal(r, RuleDuplicate, s.pos, append(s.ids(), other.ids()...), "%s is %v and also %v", ev.words[s.body],
+				ev.place(&other), ev.place(s))
 		}
 	})
 }
@@ -57,25 +62,26 @@ func (ev *evidence) onePlace(r *Report) {
 // noPhantom: what a read shows comes from a send that could have put it there. Pushes are held to
 // the same by the feed check.
 func (ev *evidence) noPhantom(r *Report) {
-	ev.eachSighting(ev.deviceUID, func(s sighting) {
+	ev.eachSighting(ev.deviceUID, func(s *sighting) {
 		if s.op == nil || s.op.Op != OpHistory {
 			return
 		}
-		senders, early, foreign := ev.senders[s.body], true, true
-		for _, o := range senders {
+		sent, early, foreign := false, true, true
+		for o := range ev.senders(s.body) {
 			uid := ev.deviceUID[o.Dev]
+			sent = true
 			foreign = foreign && uid != 0 && uid != s.from
 			early = early && o.call > s.t
 		}
 		switch {
-		case len(senders) == 0:
-			illegal(r, RulePhantom, s.pos, s.ids(), "%v is %s, which nobody sent, or in vain", s.place, s.body)
+		case !sent:
+			illegal(r, RulePhantom, s.pos, s.ids(), "%v is %s, which nobody sent, or in vain", ev.place(s), ev.words[s.body])
 		case early:
-			illegal(r, RulePhantom, s.pos, s.ids(), "%v is %s, which was sent only later", s.place, s.body)
+			illegal(r, RulePhantom, s.pos, s.ids(), "%v is %s, which was sent only later", ev.place(s), ev.words[s.body])
 		case foreign:
-			illegal(r, RulePhantom, s.pos, s.ids(), "%v is %s by %d, who never sent it", s.place, s.body, s.from)
-		case !s.conv.has(s.from):
-			illegal(r, RulePhantom, s.pos, s.ids(), "%v is by %d, who is not in it", s.place, s.from)
+			illegal(r, RulePhantom, s.pos, s.ids(), "%v is %s by %d, who never sent it", ev.place(s), ev.words[s.body], s.from)
+		case !ev.convs[s.conv].has(s.from):
+			illegal(r, RulePhantom, s.pos, s.ids(), "%v is by %d, who is not in it", ev.place(s), s.from)
 		}
 	})
 }
@@ -105,10 +111,10 @@ func (ev *evidence) denseRows(r *Report) {
 // noHole: below the highest number known, each was taken by a message that was shown or by one
 // whose fate is unknown.
 func (ev *evidence) noHole(r *Report) {
-	var hidden []*operation
+	hidden := map[uint64]uint64{} // uid, or 0 if not known → unknown sends that may fill a place
 	for _, o := range ev.ops {
-		if _, seen := ev.bodies[o.Body]; o.Op == OpSend && o.unknown() && (!seen || ev.sent[o.Body] > 1) {
-			hidden = append(hidden, o)
+		if b := &ev.bodies[o.body]; o.Op == OpSend && o.unknown() && (b.conv == 0 || b.sent > 1) {
+			hidden[ev.deviceUID[o.Dev]]++
 		}
 	}
 	convs := make([]convID, 0, len(ev.top))
@@ -117,11 +123,9 @@ func (ev *evidence) noHole(r *Report) {
 	}
 	slices.SortFunc(convs, func(a, b convID) int { return slices.Compare(a[:], b[:]) })
 	for _, conv := range convs {
-		room := uint64(0)
-		for _, o := range hidden {
-			if uid := ev.deviceUID[o.Dev]; uid == 0 || conv.has(uid) {
-				room++
-			}
+		room := hidden[0] + hidden[conv[0]]
+		if conv[1] != 0 && conv[1] != conv[0] {
+			room += hidden[conv[1]]
 		}
 		if top, filled := ev.top[conv], ev.filled[conv]; filled+room < top {
 			illegal(r, RuleHole, 0, nil, "%v exists, but the conversation can have no more than %d", place{conv, top}, filled+room)
@@ -129,49 +133,35 @@ func (ev *evidence) noHole(r *Report) {
 	}
 }
 
-// A bound is a fact about how many messages a conversation has: at least n from t on, or, if
-// asked, that somebody who asked at t was told n.
-type bound struct {
-	t, n  uint64
-	op    *operation
-	asked bool
+// A fact is that a conversation has at least n messages from t on.
+type fact struct {
+	t, n uint64
+	op   *operation // that says so; nil: a push
 }
 
 // rising: once a message is known to be there, every later read that could see it counts it, and
 // every later send comes behind it.
 func (ev *evidence) rising(r *Report) {
-	convs, bounds := ev.bounds()
-	for _, conv := range convs {
-		list := bounds[conv]
-		slices.SortStableFunc(list, func(a, b bound) int {
-			if d := compare(a.t, b.t); d != 0 {
-				return d
-			}
-			return cmp.Compare(asked(b), asked(a)) // at the same instant both orders are possible
-		})
-		var top bound
-		for _, b := range list {
-			switch {
-			case !b.asked:
-				if b.n > top.n {
-					top = b
+	asks, facts := ev.counts()
+	for conv := range asks {
+		known, top := facts[conv], fact{}
+		slices.SortFunc(known, func(a, b fact) int { return cmp.Or(cmp.Compare(a.t, b.t), cmp.Compare(a.n, b.n)) })
+		for _, o := range asks[conv] { // in order of their calls
+			for ; len(known) > 0 && known[0].t < o.call; known = known[1:] {
+				if known[0].n > top.n {
+					top = known[0]
 				}
-			case b.op.Op == OpSend && b.n <= top.n:
-				illegal(r, RuleReorder, b.op.pos(), ids(b.op, top.op), "%s got %d, though %d had been there when it was called at %d",
-					b.op.name(), b.n, top.n, b.op.call)
-			case b.op.Op == OpHistory && b.n < top.n:
-				illegal(r, staleness(b.op, top.op), b.op.pos(), ids(b.op, top.op), "%s, called at %d, ends at %d, though %d had been there",
-					b.op.name(), b.op.call, b.n, top.n)
+			}
+			switch _, n, _ := o.count(); {
+			case o.Op == OpSend && n <= top.n:
+				illegal(r, RuleReorder, o.pos(), ids(o, top.op), "%s got %d, though %d had been there when it was called at %d",
+					o.name(), n, top.n, o.call)
+			case o.Op == OpHistory && n < top.n:
+				illegal(r, staleness(o, top.op), o.pos(), ids(o, top.op), "%s, called at %d, ends at %d, though %d had been there",
+					o.name(), o.call, n, top.n)
 			}
 		}
 	}
-}
-
-func asked(b bound) int {
-	if b.asked {
-		return 1
-	}
-	return 0
 }
 
 // staleness names what a read broke that did not see what another had.
@@ -185,34 +175,45 @@ func staleness(read, earlier *operation) string {
 	return RuleMonotonic
 }
 
-func (ev *evidence) bounds() ([]convID, map[convID][]bound) {
-	var convs []convID
-	bounds := map[convID][]bound{}
-	add := func(conv convID, b bound) {
-		if bounds[conv] == nil {
-			convs = append(convs, conv)
+// counts lists, by conversation, who was told how many messages it has, and what is known of that.
+// A push says nothing new if an answer, or the same event elsewhere, was earlier.
+func (ev *evidence) counts() (asks [][]*operation, facts [][]fact) {
+	asks, facts = make([][]*operation, len(ev.convs)), make([][]fact, len(ev.convs))
+	size := make([]int, len(ev.convs))
+	for _, o := range ev.ops {
+		if conv, _, ok := o.count(); ok {
+			size[conv]++
 		}
-		bounds[conv] = append(bounds[conv], b)
+	}
+	for conv, n := range size {
+		asks[conv], facts[conv] = make([]*operation, 0, n), make([]fact, 0, n)
 	}
 	for _, o := range ev.ops {
-		switch {
-		case !o.ok():
-		case o.Op == OpSend:
-			add(convOf(o.ans.Conv), bound{o.call, o.ans.Seq, o, true})
-			add(convOf(o.ans.Conv), bound{o.ret, o.ans.Seq, o, false})
-		case o.Op == OpHistory:
-			add(convOf(o.Conv), bound{o.call, o.ans.Last, o, true})
-			add(convOf(o.Conv), bound{o.ret, o.ans.Last, o, false})
+		if conv, n, ok := o.count(); ok {
+			asks[conv], facts[conv] = append(asks[conv], o), append(facts[conv], fact{o.ret, n, o})
 		}
 	}
 	for _, f := range ev.feeds {
-		for _, e := range f.pushes {
-			if e.Kind == PushMessage {
-				add(convOf(e.Conv), bound{ev.later(e.T), e.Seq, nil, false})
+		for e := range f.pushes() {
+			t := ev.later(e.T)
+			if e.message && ev.earliest(e.conv, e.Seq).t == t {
+				facts[e.conv] = append(facts[e.conv], fact{t: t, n: e.Seq})
 			}
 		}
 	}
-	return convs, bounds
+	return asks, facts
+}
+
+// count is what an answer says about how many messages a conversation has.
+func (o *operation) count() (conv uint32, n uint64, ok bool) {
+	switch {
+	case !o.ok():
+	case o.Op == OpSend:
+		return o.ans.conv, o.ans.Seq, true
+	case o.Op == OpHistory:
+		return o.conv, o.ans.Last, true
+	}
+	return 0, 0, false
 }
 
 // burnt: a number that a void took has no effect of its own.

@@ -18,7 +18,7 @@ type certificate struct {
 	loose []*candidate
 
 	marks    []int   // by item: the journal's length before it
-	inserted [][]int // by item: the candidates inserted before it
+	inserted [][]int // by item: the candidates inserted before it; nil if there are none
 	used     uint64  // which candidates are inserted, as a hash
 
 	patience int
@@ -26,10 +26,14 @@ type certificate struct {
 	seen     map[config]int // with how much patience they were tried
 	part     map[uint64]int // operation → component; filled when first needed
 
+	notes *ledgerWriter // follows the replay if it comes by only once; else nil
+
 	left    int // configurations
 	spent   bool
 	stopped int // the furthest item that did not fit, and
 	why     string
+	helped  [][]int // what was inserted then, if asked to watch
+	watch   bool
 }
 
 // A candidate is an unknown command that may be inserted before any item of order from earliest
@@ -77,36 +81,46 @@ func (ev *evidence) placeEntries(known, loose []*operation, r *Report) (_, _ []*
 	if len(ev.entries) == 0 {
 		return known, loose
 	}
-	called := map[request]*operation{}
+	reqs := requests{}
 	for _, list := range [][]*operation{ev.denied, loose, known} {
 		for _, o := range list {
 			if !o.isRead() {
-				called[o.request()] = o
+				reqs.add(o)
 			}
 		}
 	}
-	at := map[request][]uint64{}
+	at, more := make([]uint64, reqs.count), map[uint32][]uint64{} // where the log has them; again
 	for _, e := range ev.entries {
-		req := request{e.Dev, e.Dseq}
-		if called[req] == nil {
-			r.add(Finding{PositionContract, RuleEntry, nil, e.Pos,
-				fmt.Sprintf("the log has number %d of device %s, which nobody sent", e.Dseq, e.Dev)})
+		switch i, called := reqs.find(request{ev.words[e.dev], e.dseq}); {
+		case !called:
+			r.add(Finding{PositionContract, RuleEntry, nil, e.pos,
+				fmt.Sprintf("the log has number %d of device %s, which nobody sent", e.dseq, ev.words[e.dev])})
+		case at[i] == 0:
+			at[i] = e.pos
+		default:
+			more[i] = append(more[i], e.pos)
 		}
-		at[req] = append(at[req], e.Pos)
 	}
+	ev.entries = nil // a million of them, and all is said
 	for _, o := range known {
-		pos := at[o.request()]
-		if !o.changesNothing() && !o.unknown() && len(pos) > 0 && !slices.Contains(pos, o.pos()) {
+		if o.changesNothing() || o.unknown() {
+			continue
+		}
+		i, _ := reqs.find(o.request())
+		if at[i] != 0 && at[i] != o.pos() && !slices.Contains(more[i], o.pos()) {
 			r.add(Finding{PositionContract, RuleEntry, ids(o), o.pos(),
-				fmt.Sprintf("answered at %d, but the log has it at %d", o.pos(), pos)})
+				fmt.Sprintf("answered at %d, but the log has it at %d", o.pos(), append([]uint64{at[i]}, more[i]...))})
 		}
 	}
 	for _, list := range [][]*operation{known, loose} {
-		for i, o := range list {
-			if pos := at[o.request()]; o.unknown() && len(pos) > 0 {
+		for k, o := range list {
+			if !o.unknown() {
+				continue
+			}
+			if i, _ := reqs.find(o.request()); at[i] != 0 {
 				placed := *o
-				placed.Event = withPos(o.Event, pos[0])
-				list[i] = &placed
+				placed.callDetails = withPos(o.callDetails, at[i])
+				list[k] = &placed
 				r.Stats.Placed++
 			}
 		}
@@ -114,11 +128,39 @@ func (ev *evidence) placeEntries(known, loose []*operation, r *Report) (_, _ []*
 	return known, loose
 }
 
+// requests numbers commands.
+type requests struct {
+	byDev map[string]*numbering
+	count uint32
+}
+
+func (q *requests) add(o *operation) {
+	if q.byDev == nil {
+		q.byDev = map[string]*numbering{}
+	}
+	n := q.byDev[o.Dev]
+	if n == nil {
+		n = &numbering{}
+		q.byDev[o.Dev] = n
+	}
+	if _, known := n.get(o.Dseq); !known {
+		n.put(o.Dseq, q.count)
+		q.count++
+	}
+}
+
+func (q *requests) find(r request) (uint32, bool) {
+	if n := q.byDev[r.dev]; n != nil {
+		return n.get(r.dseq)
+	}
+	return 0, false
+}
+
 // withPos keeps, in a copy of the call, where the log has it.
-func withPos(call *Event, pos uint64) *Event {
-	e := *call
-	e.Pos = pos
-	return &e
+func withPos(call *callDetails, pos uint64) *callDetails {
+	c := *call
+	c.Pos = pos
+	return &c
 }
 
 // place is where an operation stands by its answer or by the log's dump, or 0.
@@ -132,7 +174,7 @@ func (o *operation) place() uint64 {
 func (c *certificate) prepare(ev *evidence, known, loose []*operation) {
 	ops := slices.Concat(known, loose)
 	for _, e := range ev.expires {
-		ops = append(ops, &operation{Event: e, ret: forever})
+		ops = append(ops, &operation{callDetails: &callDetails{Op: OpExpire, Dev: e.Dev, Pos: e.Pos}, ret: forever})
 	}
 	sp, steps := compile(ev.meta.Rules, ops)
 	c.sp, c.s = sp, sp.initial()
@@ -161,8 +203,6 @@ func (c *certificate) prepare(ev *evidence, known, loose []*operation) {
 		}
 		return compare(a.call, b.call)
 	})
-	c.marks = make([]int, len(c.order)+1)
-	c.inserted = make([][]int, len(c.order)+1)
 	c.addCandidates(free, fixed)
 }
 
@@ -174,9 +214,12 @@ func (sp *spec) eitherWay(st *step) bool {
 
 func (c *certificate) addCandidates(free, fixed []*step) {
 	if len(free)+len(fixed) == 0 {
+		c.notes = newLedgerWriter(c.sp, c.s)
 		return
 	}
 	c.s.journal = &journal{}
+	c.marks = make([]int, len(c.order)+1)
+	c.inserted = make([][]int, len(c.order)+1)
 	soonest := make([]uint64, len(c.order)+1) // the first return from here on
 	soonest[len(c.order)] = forever
 	for i := len(c.order) - 1; i >= 0; i-- {
@@ -236,7 +279,8 @@ func (c *certificate) solve() bool {
 // hash are taken for the same, once in a hundred million searches.
 type config struct {
 	item, furthest int
-	used, state    uint64
+	used           uint64
+	state          key
 }
 
 // replay goes on from an item, with the state before it; furthest is where it stopped before, and
@@ -302,10 +346,17 @@ func (c *certificate) known(k config, patience int) bool {
 func (c *certificate) fitsAt(item int) bool {
 	c.left--
 	c.spent = c.left <= 0
-	out, ok := c.sp.step(c.s, c.order[item])
+	st, account := c.order[item], int32(nobody)
+	if c.notes != nil {
+		account = c.notes.account(st)
+	}
+	out, ok := c.sp.step(c.s, st)
+	if ok && c.notes != nil {
+		c.notes.note(st, st.at, account, out)
+	}
 	if !ok {
 		if item > c.stopped {
-			c.stopped, c.why = item, c.explain(c.order[item], out)
+			c.stopped, c.why = item, c.explain(st, out)
 		}
 		c.undoTo(item)
 	}

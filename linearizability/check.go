@@ -42,6 +42,7 @@ type Options struct {
 type Report struct {
 	Verdict  Verdict   `json:"verdict"`
 	Findings []Finding `json:"findings"`
+	Core     *Core     `json:"core,omitempty"` // of the worst finding, if it could be reduced
 	Stats    Stats     `json:"stats"`
 }
 
@@ -67,6 +68,10 @@ type Stats struct {
 	Largest     int `json:"largest"`     // operations in the largest of them
 	Certificate int `json:"certificate"` // configurations that the certificate took
 	Search      int `json:"search"`      // configurations that the search took
+
+	// Confirmed is set if the search found no order and porcupine, asked about the same part, found
+	// none either. A large part it cannot be asked about.
+	Confirmed bool `json:"confirmed"`
 }
 
 // The rules a finding may name.
@@ -142,13 +147,18 @@ func (r Report) String() string {
 		}
 		b.WriteByte('\n')
 	}
+	if r.Core != nil {
+		for _, line := range r.Core.Text {
+			b.WriteString("  " + line + "\n")
+		}
+	}
 	return b.String()
 }
 
 // Check judges a history: validation, axioms, certificate, search, feeds. It keeps references to
 // h, which must not change meanwhile.
 func Check(h *History, o Options) Report {
-	r := Report{Stats: Stats{Events: len(h.Events)}}
+	r := Report{Stats: Stats{Events: h.Len()}}
 	if f, ok := wellFormed(h); !ok {
 		r.add(f)
 		return r
@@ -158,29 +168,48 @@ func Check(h *History, o Options) Report {
 	if r.Stats.Definite == 0 && r.Stats.Outside == 0 {
 		return r
 	}
+	if rec.anOrderIsAll(o) {
+		if found, _ := rec.search(o.budget(), &r.Stats); found == foundOrder {
+			return r
+		}
+	}
 	ev := newEvidence(rec)
 	ev.axioms(&r)
 	l := ev.engines(o, &r)
 	ev.checkFeeds(l, &r)
+	if r.Verdict >= PositionContract {
+		r.Core = ev.why(h, &r)
+	}
 	return r
+}
+
+func (o Options) budget() int {
+	if o.Budget == 0 {
+		return DefaultBudget
+	}
+	return o.Budget
+}
+
+// anOrderIsAll says that if there is an order there is nothing else to look at: no legal history
+// breaks an axiom, except that of numbers that were voided, which no order knows.
+func (rec *record) anOrderIsAll(o Options) bool {
+	return rec.meta.Positions == PositionsNone && (o.Search || !o.Certificate) &&
+		len(rec.feeds) == 0 && len(rec.voids) == 0
 }
 
 // engines runs the certificate and the search as far as they are wanted. It returns the certified
 // log, or nil.
 func (ev *evidence) engines(o Options, r *Report) *ledger {
 	byNeed := !o.Certificate && !o.Search
-	if o.Budget == 0 {
-		o.Budget = DefaultBudget
-	}
 	positions := ev.meta.Positions == PositionsEvery
 	var l *ledger
 	if positions && (byNeed || o.Certificate) && ev.positioned(r) {
-		l = ev.certify(o.Budget, r)
+		l = ev.certify(o.budget(), r)
 	}
 	switch {
 	case r.Verdict == Illegal: // an axiom has said it, and more clearly
 	case o.Search || byNeed && l == nil:
-		ev.runSearch(o.Budget, l != nil, r)
+		ev.runSearch(o.budget(), l != nil, r)
 	case l == nil && !positions:
 		r.add(Finding{Unknown, RuleNotJudged, nil, 0, "a certificate was asked for, but there are no positions"})
 	}
@@ -206,8 +235,14 @@ func (ev *evidence) runSearch(budget int, certified bool, r *Report) {
 	switch {
 	case found == foundNone && certified:
 		r.add(Finding{Unknown, RuleNotJudged, nil, 0, "a bug in the judge: the search finds no order, the certificate does"})
+	case found == disputed:
+		r.add(Finding{Unknown, RuleNotJudged, nil, 0, "a bug in the judge: the search finds no order, porcupine does"})
 	case found == foundNone:
-		r.add(Finding{Illegal, RuleSearch, nil, 0, "no order explains the answers to " + describe(part)})
+		text := "no order explains the answers to " + describe(part)
+		if !r.Stats.Confirmed {
+			text += "; more than porcupine could confirm"
+		}
+		r.add(Finding{Illegal, RuleSearch, nil, 0, text})
 	case found == gaveUp && !certified:
 		r.add(Finding{Unknown, RuleBudget, nil, 0, "search: too much for the budget in " + describe(part)})
 	}
@@ -227,7 +262,7 @@ func (rec *record) vacuity(r *Report) {
 	unknown := func(rule, text string, args ...any) {
 		r.add(Finding{Unknown, rule, nil, 0, fmt.Sprintf(text, args...)})
 	}
-	r.Stats.Operations, r.Stats.Outside = len(rec.byID), rec.outside
+	r.Stats.Operations, r.Stats.Outside = rec.calls, rec.outside
 	for _, o := range rec.ops {
 		switch {
 		case o.unknown():
@@ -239,8 +274,8 @@ func (rec *record) vacuity(r *Report) {
 	if r.Stats.Definite == 0 {
 		unknown(RuleVacuous, "no operation has a definite answer")
 	}
-	if rec.outside*100 > maxOutside*len(rec.byID) {
-		unknown(RuleVacuous, "%d of %d operations were refused for reasons that are not modelled", rec.outside, len(rec.byID))
+	if rec.outside*100 > maxOutside*rec.calls {
+		unknown(RuleVacuous, "%d of %d operations were refused for reasons that are not modelled", rec.outside, rec.calls)
 	}
 	if !rec.ended {
 		unknown(RuleEnd, "the recording has no end, or its end counts other lines")
@@ -249,19 +284,22 @@ func (rec *record) vacuity(r *Report) {
 
 // wellFormed holds a history built in memory to what Read demands of a file.
 func wellFormed(h *History) (Finding, bool) {
+	if h.packed != nil && len(h.Events) == 0 {
+		return Finding{}, true // Read has looked
+	}
 	m := metaLine{"meta", Format, Version, h.Meta}
 	if err := m.valid(); err != nil {
 		return Finding{Unknown, RuleWellFormed, nil, 0, err.Error()}, false
 	}
-	v := newValidator(h.Meta)
-	for i := range h.Events {
-		e := &h.Events[i]
-		p := v.event(e)
+	v, number := newValidator(h.Meta), 1
+	for e := range h.All() {
+		number++
+		p := v.event(&e)
 		if p == none && e.shape(v.opOf(e.ID)) == nil {
 			p = problem{"e", fmt.Sprintf("no such event: %q with op %q", e.E, e.Op)}
 		}
 		if p != none {
-			text := fmt.Sprintf("line %d: %v", i+2, p.err())
+			text := fmt.Sprintf("line %d: %v", number, p.err())
 			return Finding{Unknown, RuleWellFormed, nil, 0, text}, false
 		}
 	}

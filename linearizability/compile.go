@@ -13,7 +13,7 @@ type spec struct {
 	expiry    string
 	lapsing   []bool // under ExpiryLogged and without positions: devices whose lease ended some time
 
-	numbered map[int32]bool // devices with commands that only their numbers keep in order
+	numbered []bool // devices with commands that only their numbers keep in order
 
 	keys     []string // sorted
 	devices  []string
@@ -23,6 +23,7 @@ type spec struct {
 	owner     map[uint64]int32   // uid → account, where a signup's answer says so
 	sharedUID bool               // two signups were answered with one uid
 	unsure    []int32            // accounts whose signup is unknown, and so, at first, their uid
+	assumed   map[int32]uint64   // uids of these, if they are taken as known
 	pairs     map[[2]int32]int32 // two accounts → conversation, numbered as they come up
 
 	// imprecise is set when two accounts of unknown signups could have had the same uid and one
@@ -38,6 +39,7 @@ type step struct {
 	from, to int32  // list: the keys of which the page may show any
 	at       uint64 // where it stands in the log, or 0 if positions do not count
 	optional bool   // unknown: any outcome fits
+	still    bool   // where it changes nothing, it would change nothing later either
 }
 
 // ordinary commands are held to the order of their numbers: an outcome that was in doubt is judged
@@ -49,17 +51,20 @@ func compile(rules Rules, ops []*operation) (*spec, []step) {
 	sp := &spec{
 		exclusive: rules.Login == LoginExclusive,
 		expiry:    rules.Expiry,
-		numbered:  map[int32]bool{},
 		deviceNo:  map[string]int32{},
 		owner:     map[uint64]int32{},
 		pairs:     map[[2]int32]int32{},
 	}
 	keyNo := sp.numberKeys(ops)
 	steps := make([]step, len(ops))
-	previous := map[int32]*step{}
+	var previous []*step // by device: the last of its ordinary commands
 	for i, o := range ops {
 		st := &steps[i]
 		*st = step{operation: o, dev: sp.numberDevice(o.Dev), optional: o.unknown()}
+		st.still = st.isRead() || st.code() != "" || !st.optional && (st.Op == OpPasswd || st.Op == OpVoid)
+		if int(st.dev) == len(previous) {
+			previous, sp.numbered = append(previous, nil), append(sp.numbered, false)
+		}
 		if st.ordinary() {
 			p := previous[st.dev]
 			sp.numbered[st.dev] = sp.numbered[st.dev] || p != nil && !(before(p.operation, o) && p.Dseq < o.Dseq)

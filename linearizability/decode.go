@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"unicode/utf8"
 )
 
@@ -28,32 +27,65 @@ func (e *FormatError) Error() string {
 // Read reads a history and refuses, with a *FormatError, what is none: it is strict about fields,
 // types and the order of events. A last line without newline is dropped, for that is how a killed
 // recorder stops; that the end is missing is for Check to say.
-func Read(r io.Reader) (*History, error) {
-	d := decoder{strings: map[string]string{}}
+func Read(r io.Reader) (*History, error) { return ReadWith(r, ReadOptions{}) }
+
+// ReadOptions change nothing about what is accepted.
+type ReadOptions struct {
+	// Progress, unless nil, is called now and then, and once at the end, with how many lines and
+	// bytes have been read.
+	Progress func(lines int, bytes int64)
+}
+
+// progressEvery is the number of lines between two reports of progress; about a hundredth of a
+// second.
+const progressEvery = 1 << 14
+
+// ReadWith is Read with options. What it returns has its events packed: All goes through them.
+func ReadWith(r io.Reader, o ReadOptions) (*History, error) {
+	d := newDecoder()
 	in := bufio.NewReaderSize(r, 1<<16)
+	size := int64(0)
 	for line := 1; ; line++ {
-		b, err := readLine(in, d.line[:0])
+		b, err := readLine(in)
+		if o.Progress != nil && (err != nil || line%progressEvery == 0) {
+			o.Progress(line-1, size)
+		}
 		if err == io.EOF {
 			if line == 1 {
 				return nil, &FormatError{1, "", "no meta line"}
 			}
-			return &d.h, nil
+			d.t.words.slots = nil // no more are added
+			return &History{Meta: d.h.Meta, packed: d.t}, nil
 		}
 		if err != nil {
 			return nil, fmt.Errorf("read history: %w", err)
 		}
-		d.line = b
+		if len(b) > maxLine {
+			return nil, &FormatError{line, "", fmt.Sprintf("longer than %d bytes", maxLine)}
+		}
+		size += int64(len(b)) + 1
 		if err := d.decode(line, b); err != nil {
 			return nil, err
 		}
 	}
 }
 
-// readLine appends the next line to b, without its newline. A line that has none is not returned.
-func readLine(in *bufio.Reader, b []byte) ([]byte, error) {
+// maxLine bounds the memory that one line can take.
+const maxLine = 16 << 20
+
+// readLine returns the next line, without its newline, valid until the next is read. A line that has none is not returned;
+// of one that is too long not much more than that is read.
+func readLine(in *bufio.Reader) ([]byte, error) {
+	var b []byte
 	for {
 		part, err := in.ReadSlice('\n')
+		if err == nil && len(b) == 0 {
+			return part[:len(part)-1], nil
+		}
 		b = append(b, part...)
+		if err == bufio.ErrBufferFull && len(b) > maxLine {
+			return b, nil
+		}
 		if err != bufio.ErrBufferFull {
 			return bytes.TrimSuffix(b, []byte("\n")), err
 		}
@@ -61,17 +93,31 @@ func readLine(in *bufio.Reader, b []byte) ([]byte, error) {
 }
 
 type decoder struct {
-	h       History
-	v       validator
-	line    []byte
-	pairs   []pair
-	strings map[string]string
+	h     History
+	v     validator
+	t     *tape
+	scan  scanner
+	line  line
+	pairs []pair
+}
+
+func newDecoder() *decoder {
+	t := newTape()
+	return &decoder{h: History{packed: t}, t: t, scan: scanner{words: t.words}}
 }
 
 // A pair is one member of a JSON object, its value still as it stands in the file.
 type pair struct{ key, raw []byte }
 
 func (d *decoder) decode(line int, b []byte) error {
+	if line > 1 {
+		if p, ok := d.fast(b); ok {
+			if p != none {
+				return &FormatError{line, p.field, p.text}
+			}
+			return nil
+		}
+	}
 	d.pairs = d.pairs[:0]
 	var p problem
 	switch {
@@ -102,8 +148,35 @@ func (d *decoder) meta(b []byte) problem {
 	return none
 }
 
+// fast reads a line as the encoder writes it, or leaves it to event.
+func (d *decoder) fast(b []byte) (problem, bool) {
+	l := &d.line
+	seen, ok := d.scan.scan(b, l)
+	if !ok {
+		return none, false
+	}
+	op := l.Op
+	if l.E != Inv {
+		op = d.v.opOf(l.ID)
+	}
+	if l.shape(op) == nil {
+		return none, false
+	}
+	if m := &masks[l.head(op)]; seen&m.need != m.need || seen&^m.may != 0 {
+		return none, false
+	}
+	if p := d.v.event(&l.Event); p != none {
+		return p, true
+	}
+	l.no[cConv] = d.t.conv(l.Conv)
+	d.t.pack(l, op)
+	return none, true
+}
+
+// event decodes any other line.
 func (d *decoder) event(b []byte) problem {
-	var e Event
+	d.line.Event = Event{}
+	e := &d.line.Event
 	pairs, err := d.split(b)
 	if err != nil {
 		return problem{"", err.Error()}
@@ -113,29 +186,34 @@ func (d *decoder) event(b []byte) problem {
 		var at any
 		switch string(p.key) {
 		case "e", "op", "id":
-			at = fields[string(p.key)](&e)
+			at = fields[string(p.key)](e)
 		case "kind", "code":
-			at = fields[string(p.key)](&e)
+			at = fields[string(p.key)](e)
 		case "never":
 			at = &e.Never
 		default:
 			continue
 		}
-		if err := d.value(p.raw, at, true); err != nil {
+		if err := d.value(p.raw, at); err != nil {
 			return problem{string(p.key), err.Error()}
 		}
 	}
-	shape := e.shape(d.v.opOf(e.ID))
+	op := d.v.opOf(e.ID)
+	shape := e.shape(op)
 	if shape == nil {
-		return d.shapeless(&e)
+		return d.shapeless(e)
 	}
-	if p := decodePairs(d, pairs, shape, &e); p != none {
+	if p := decodePairs(d, pairs, shape, e); p != none {
 		return p
 	}
-	if p := d.v.event(&e); p != none {
+	if p := d.v.event(e); p != none {
 		return p
 	}
-	d.h.Events = append(d.h.Events, e)
+	if e.E == Inv {
+		op = e.Op
+	}
+	d.t.number(&d.line, op)
+	d.t.pack(&d.line, op)
 	return none
 }
 
@@ -174,7 +252,7 @@ func decodePairs[T any](d *decoder, pairs []pair, s shape[T], v *T) problem {
 		if seen&(1<<i) != 0 {
 			return problem{string(p.key), "twice"}
 		}
-		if err := d.value(p.raw, s[i].at(v), s[i].repeats); err != nil {
+		if err := d.value(p.raw, s[i].at(v)); err != nil {
 			return problem{string(p.key), err.Error()}
 		}
 		seen |= 1 << i
@@ -254,12 +332,12 @@ func endsWord(c byte) bool {
 	return false
 }
 
-func (d *decoder) value(raw []byte, at any, repeats bool) error {
+func (d *decoder) value(raw []byte, at any) error {
 	switch v := at.(type) {
 	case *uint64:
 		return number(raw, v)
 	case *string:
-		return d.string(raw, v, repeats)
+		return text(raw, v)
 	case *bool:
 		*v = string(raw) == "true"
 		if !*v && string(raw) != "false" {
@@ -269,7 +347,7 @@ func (d *decoder) value(raw []byte, at any, repeats bool) error {
 	case *[]uint64:
 		return decodeList(raw, v, number)
 	case *[]string:
-		return decodeList(raw, v, func(raw []byte, s *string) error { return d.string(raw, s, true) })
+		return decodeList(raw, v, text)
 	case *[]Row:
 		return decodeList(raw, v, func(raw []byte, r *Row) error { return decodeObject(d, raw, rowShape, r).err() })
 	case *Rules:
@@ -293,7 +371,7 @@ func number(raw []byte, n *uint64) error {
 	return nil
 }
 
-func (d *decoder) string(raw []byte, s *string, repeats bool) error {
+func text(raw []byte, s *string) error {
 	if raw[0] != '"' {
 		return errors.New("not a string")
 	}
@@ -301,16 +379,7 @@ func (d *decoder) string(raw []byte, s *string, repeats bool) error {
 	if bytes.IndexByte(in, '\\') >= 0 {
 		return json.Unmarshal(raw, s)
 	}
-	if !repeats {
-		*s = string(in)
-		return nil
-	}
-	known, ok := d.strings[string(in)]
-	if !ok {
-		known = strings.Clone(string(in))
-		d.strings[known] = known
-	}
-	*s = known
+	*s = string(in)
 	return nil
 }
 

@@ -33,17 +33,28 @@
 //
 //	history.go, shape.go   what can be recorded; each line of the file has one shape
 //	decode.go, encode.go   the file; strict in reading, one Write per event in writing
+//	scan.go                lines as our encoder writes them, read fast
+//	pack.go, words.go      a history as it is kept: fifteen bytes an event
 //	validate.go            what no history can contain
 //	operation.go           events joined to operations; what any order has to explain
 //	evidence.go            what answers say about each other; unknown outcomes resolved by it
-//	axioms.go, sessions.go necessary conditions, which give a failure its name
+//	axioms.go, sessions.go,
+//	cursor.go              necessary conditions, which give a failure its name
 //	compile.go, state.go   names as small numbers; a state that is cheap to copy, compare and undo
 //	model.go, uid.go       the specification, written from the chat semantics, not from the code
 //	certificate.go         the claimed order verified
 //	ledger.go, feed.go     the certified log, and the streams held to it
 //	partition.go           what can be judged apart
-//	porcupine.go           the search
+//	search.go, engine.go   any other order looked for, part by part
+//	key.go                 states and configurations in 128 bits
+//	porcupine.go           the second opinion on a part without an order
 //	explain.go, check.go   words and verdicts
+//	stream.go, touch.go    every configuration possible, event by event
+//	core.go, matter.go     the shortest reason: folded, cut and weakened until little is left
+//	claim.go               the same for an order that only the positions claim
+//	corefile.go            a core as a history of its own
+//	coretext.go            a core in sentences
+//	html.go, page.go, timeline.go   a report as a page
 //
 // It imports nothing of Parley: a model that shares code with what it judges proves it
 // consistently wrong.

@@ -78,7 +78,7 @@ func (enc *Encoder) line(b []byte, err error) error {
 // Write writes the whole history.
 func (h *History) Write(w io.Writer) error {
 	enc := NewEncoder(w, h.Meta)
-	for _, e := range h.Events {
+	for e := range h.All() {
 		if err := enc.Encode(e); err != nil {
 			return err
 		}

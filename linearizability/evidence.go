@@ -1,5 +1,10 @@
 package linearizability
 
+import (
+	"iter"
+	"slices"
+)
+
 // A place is where a message stands.
 type place struct {
 	conv convID
@@ -8,25 +13,43 @@ type place struct {
 
 // A sighting is a message as an answer or a push showed it.
 type sighting struct {
-	place
+	seq  uint64
 	from uint64 // 0 if not shown
-	body string
 	pos  uint64
-	op   *operation // that showed it; nil for a push
 	t    uint64     // when at the latest it was there
+	op   *operation // that showed it; nil for a push
+	conv uint32     // number of the conversation; 0: no sighting at all
+	body uint32     // number of the word
 }
 
 // evidence is what answers and pushes say about each other, without any order.
 type evidence struct {
 	*record
-	deviceUID map[string]uint64       // whose a device is
-	signupOf  map[uint64]*operation   // by the uid that was answered
-	places    map[place]sighting      // the earliest sighting of each
-	bodies    map[string]sighting     // likewise, by body
-	senders   map[string][]*operation // sends that may have had an effect, by body
-	sent      map[string]int          // how many sends had this body, of all
-	top       map[convID]uint64       // the highest number known to be taken
-	filled    map[convID]uint64       // how many places up to there are known
+	deviceUID map[string]uint64     // whose a device is
+	signupOf  map[uint64]*operation // by the uid that was answered
+	shown     []shownConv           // by number of the conversation
+	bodies    []bodyEvidence        // by number of the word
+	others    map[uint32][]*operation
+	odd       map[uint32]sighting // of bodies that are not what was first seen at their place
+	known     []*operation        // see resolve
+	loose     []*operation
+	top       map[convID]uint64 // the highest number known to be taken
+	filled    map[convID]uint64 // how many places up to there are known
+}
+
+// shownConv has the earliest sighting of each place of a conversation.
+type shownConv struct {
+	dense       []sighting // by number, from 1
+	far         map[uint64]sighting
+	top, filled uint64
+}
+
+// bodyEvidence is what is known of one body.
+type bodyEvidence struct {
+	seq    uint64     // where it was first seen …
+	conv   uint32     // … if anywhere; else 0
+	sent   int32      // how many sends had this body, of all
+	sender *operation // a send that may have had an effect; more are in others
 }
 
 func newEvidence(r *record) *evidence {
@@ -34,10 +57,10 @@ func newEvidence(r *record) *evidence {
 		record:    r,
 		deviceUID: map[string]uint64{},
 		signupOf:  map[uint64]*operation{},
-		places:    map[place]sighting{},
-		bodies:    map[string]sighting{},
-		senders:   map[string][]*operation{},
-		sent:      map[string]int{},
+		shown:     make([]shownConv, len(r.convs)),
+		bodies:    make([]bodyEvidence, len(r.words)),
+		others:    map[uint32][]*operation{},
+		odd:       map[uint32]sighting{},
 		top:       map[convID]uint64{},
 		filled:    map[convID]uint64{},
 	}
@@ -49,10 +72,13 @@ func newEvidence(r *record) *evidence {
 		case o.Op == OpLogin && o.ok():
 			ev.deviceUID[o.Dev] = o.ans.UID
 		case o.Op == OpSend && (o.ok() || o.unknown()):
-			ev.senders[o.Body] = append(ev.senders[o.Body], o)
-			ev.sent[o.Body]++
+			ev.sender(o)
+			ev.bodies[o.body].sent++
+			if o.ok() {
+				ev.shown[o.ans.conv].filled++ // for now: how many to expect
+			}
 		case o.Op == OpSend:
-			ev.sent[o.Body]++
+			ev.bodies[o.body].sent++
 		case o.Op == OpHistory && o.ok():
 			conv := convOf(o.Conv)
 			ev.top[conv] = max(ev.top[conv], o.ans.Last)
@@ -60,60 +86,168 @@ func newEvidence(r *record) *evidence {
 	}
 	for _, o := range r.denied {
 		if o.Op == OpSend {
-			ev.sent[o.Body]++
+			ev.bodies[o.body].sent++
 		}
 	}
+	for i := range ev.shown {
+		c := &ev.shown[i]
+		c.dense, c.filled = make([]sighting, 0, c.filled), 0
+	}
 	r.eachSighting(ev.deviceUID, ev.collect)
+	for i, id := range r.convs {
+		if c := &ev.shown[i]; c.top > 0 || c.filled > 0 {
+			ev.top[id], ev.filled[id] = max(ev.top[id], c.top), c.filled
+		}
+	}
 	return ev
 }
 
+func (ev *evidence) sender(o *operation) {
+	if b := &ev.bodies[o.body]; b.sender == nil {
+		b.sender = o
+	} else {
+		ev.others[o.body] = append(ev.others[o.body], o)
+	}
+}
+
+// senders goes through the sends of a body that may have had an effect.
+func (ev *evidence) senders(body uint32) iter.Seq[*operation] {
+	return func(yield func(*operation) bool) {
+		if o := ev.bodies[body].sender; o == nil || !yield(o) {
+			return
+		}
+		for _, o := range ev.others[body] {
+			if !yield(o) {
+				return
+			}
+		}
+	}
+}
+
+// at is where a place's sighting is kept. Numbers far beyond what was seen do not make it grow.
+func (c *shownConv) at(seq uint64) *sighting {
+	if i := seq - 1; i < uint64(len(c.dense)) {
+		return &c.dense[i]
+	} else if i < uint64(cap(c.dense)) || i < 2*c.filled+64 {
+		for uint64(len(c.dense)) <= i {
+			c.dense = append(c.dense, c.far[uint64(len(c.dense))+1])
+		}
+		return &c.dense[i]
+	}
+	return nil
+}
+
+// earliest is the earliest sighting of a place.
+func (ev *evidence) earliest(conv uint32, seq uint64) sighting {
+	c := &ev.shown[conv]
+	if i := seq - 1; i < uint64(len(c.dense)) {
+		return c.dense[i]
+	}
+	return c.far[seq]
+}
+
+// first is the earliest sighting of a body, if there is one.
+func (ev *evidence) first(body uint32) sighting {
+	b := &ev.bodies[body]
+	if b.conv == 0 {
+		return sighting{}
+	}
+	if odd, is := ev.odd[body]; is {
+		return odd
+	}
+	return ev.earliest(b.conv, b.seq)
+}
+
 // eachSighting calls f for every message that was shown.
-func (r *record) eachSighting(deviceUID map[string]uint64, f func(sighting)) {
+func (r *record) eachSighting(deviceUID map[string]uint64, f func(*sighting)) {
+	var s sighting
 	for _, o := range r.ops {
 		switch {
 		case !o.ok():
 		case o.Op == OpSend:
-			f(sighting{place{convOf(o.ans.Conv), o.ans.Seq}, deviceUID[o.Dev], o.Body, o.ans.Pos, o, o.ret})
+			s = sighting{o.ans.Seq, deviceUID[o.Dev], o.ans.Pos, o.ret, o, o.ans.conv, o.body}
+			f(&s)
 		case o.Op == OpHistory:
-			for _, row := range o.ans.Rows {
-				f(sighting{place{convOf(o.Conv), row.Seq}, row.From, row.Body, row.Pos, o, o.ret})
+			for i := range o.ans.Rows {
+				row := &o.ans.Rows[i]
+				s = sighting{row.Seq, row.From, row.Pos, o.ret, o, o.conv, o.ans.words[i]}
+				f(&s)
 			}
 		}
 	}
 	for _, fd := range r.feeds {
-		for _, e := range fd.pushes {
-			if e.Kind == PushMessage {
-				f(sighting{place{convOf(e.Conv), e.Seq}, e.From, e.Body, e.Pos, nil, r.later(e.T)})
+		for e := range fd.pushes() {
+			if e.message {
+				s = sighting{e.Seq, e.From, e.Pos, r.later(e.T), nil, e.conv, e.body}
+				f(&s)
 			}
 		}
 	}
 }
 
-func (ev *evidence) collect(s sighting) {
-	old, seen := ev.places[s.place]
-	if !seen {
-		ev.filled[s.conv]++
+func (ev *evidence) collect(s *sighting) {
+	c := &ev.shown[s.conv]
+	at := c.at(s.seq)
+	old := sighting{}
+	if at != nil {
+		old = *at
+	} else {
+		old = c.far[s.seq]
 	}
-	if !seen || s.t < old.t {
-		ev.places[s.place] = s
+	first := ev.first(s.body)
+	if old.conv == 0 {
+		c.filled++
 	}
-	if old, seen := ev.bodies[s.body]; !seen || s.t < old.t {
-		ev.bodies[s.body] = s
+	if old.conv == 0 || s.t < old.t {
+		ev.displace(&old)
+		if at != nil {
+			*at = *s
+		} else {
+			if c.far == nil {
+				c.far = map[uint64]sighting{}
+			}
+			c.far[s.seq] = *s
+		}
 	}
-	ev.top[s.conv] = max(ev.top[s.conv], s.seq)
+	if first.conv == 0 || s.t < first.t {
+		b := &ev.bodies[s.body]
+		b.conv, b.seq = s.conv, s.seq
+		if delete(ev.odd, s.body); ev.earliest(s.conv, s.seq) != *s {
+			ev.odd[s.body] = *s
+		}
+	}
+	c.top = max(c.top, s.seq)
+}
+
+// displace remembers the first sighting of a body, which is about to be no more that of its place.
+func (ev *evidence) displace(s *sighting) {
+	if b := &ev.bodies[s.body]; s.conv != 0 && b.conv == s.conv && b.seq == s.seq {
+		if _, is := ev.odd[s.body]; !is {
+			ev.odd[s.body] = *s
+		}
+	}
 }
 
 // resolve turns unknown outcomes into known ones where something shows them. That is what makes
 // them cheap: an unknown that is left has to be searched over. It returns the commands that stay
-// unknown and may have been left out of every order.
+// unknown and may have been left out of every order. What was shown is forgotten then.
 func (ev *evidence) resolve() (known, loose []*operation) {
+	if ev.shown != nil {
+		ev.known, ev.loose = ev.resolveAll()
+		ev.shown, ev.odd = nil, nil
+	}
+	return slices.Clone(ev.known), slices.Clone(ev.loose)
+}
+
+func (ev *evidence) resolveAll() (known, loose []*operation) {
+	known = make([]*operation, 0, len(ev.ops))
 	openers := map[string][]*operation{}
 	for _, o := range ev.ops {
 		if (o.Op == OpSignup || o.Op == OpLogin) && o.Dseq == 1 {
 			openers[o.Dev] = append(openers[o.Dev], o)
 		}
 	}
-	logins, signups := ev.byUID(), ev.unknownSignups()
+	logins, signups, opened := ev.byUID(), ev.unknownSignups(), ev.firstSuccesses()
 	for _, o := range ev.ops {
 		if !o.unknown() {
 			known = append(known, o)
@@ -129,7 +263,9 @@ func (ev *evidence) resolve() (known, loose []*operation) {
 			}
 		}
 		if len(openers[o.Dev]) == 1 && openers[o.Dev][0] == o {
-			r.ret = min(r.ret, ev.firstSuccess(o.Dev))
+			if t, ok := opened[o.Dev]; ok {
+				r.ret = min(r.ret, t)
+			}
 		}
 		if r.ret == forever {
 			loose = append(loose, o)
@@ -142,15 +278,15 @@ func (ev *evidence) resolve() (known, loose []*operation) {
 
 // resolveSend takes the result of an unknown send from whatever showed its body.
 func (ev *evidence) resolveSend(o *operation) {
-	s, seen := ev.bodies[o.Body]
-	if !seen || ev.sent[o.Body] != 1 || s.t < o.call {
+	s := ev.first(o.body)
+	if s.conv == 0 || ev.bodies[o.body].sent != 1 || s.t < o.call {
 		return
 	}
-	conv := s.conv[:]
+	conv := ev.convs[s.conv][:]
 	if conv[1] == 0 {
 		conv = conv[:1]
 	}
-	o.ans = &Event{E: Resolved, ID: o.ID, T: s.t, Pos: s.pos, Conv: conv, Seq: s.seq}
+	o.ans = &answer{&answerDetails{Conv: conv, conv: s.conv}, s.pos, s.seq}
 	o.ret, o.settled = s.t, true
 }
 
@@ -192,20 +328,29 @@ func (ev *evidence) resolveSignup(o *operation, logins []*operation) {
 	if first.ret < o.call {
 		return
 	}
-	o.ans = &Event{E: Resolved, ID: o.ID, T: first.ret, UID: first.ans.UID}
+	o.ans = &answer{answerDetails: &answerDetails{UID: first.ans.UID}}
 	if ev.meta.Positions == PositionsEvery {
 		o.ans.Pos = first.ans.UID
 	}
 	o.ret, o.settled = first.ret, true
 }
 
-// firstSuccess returns when a device is first known to have been open.
-func (ev *evidence) firstSuccess(dev string) uint64 {
-	t := uint64(forever)
+// firstSuccesses returns when devices with an unknown first contact are first known to have been
+// open.
+func (ev *evidence) firstSuccesses() map[string]uint64 {
+	first := map[string]uint64{}
 	for _, o := range ev.ops {
-		if o.Dev == dev && o.ok() {
-			t = min(t, o.ret)
+		if o.unknown() && (o.Op == OpSignup || o.Op == OpLogin) && o.Dseq == 1 {
+			first[o.Dev] = forever
 		}
 	}
-	return t
+	if len(first) == 0 {
+		return first
+	}
+	for _, o := range ev.ops {
+		if t, asked := first[o.Dev]; asked && o.ok() {
+			first[o.Dev] = min(t, o.ret)
+		}
+	}
+	return first
 }

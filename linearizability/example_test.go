@@ -31,5 +31,10 @@ func ExampleCheck() {
 	// Output:
 	// ILLEGAL  4 operations, 0 unknown
 	//   monotonic reads   phone's read of [7] after 0, called at 6, ends at 0, though 1 had been there [4 3]
+	//   line 8     ann (phone) reads [7] after 0 → [] last 0, called at 6, answered at 7
+	//   but        line 9: ann (phone) sends m1 to ann → [7] seq 1, called at 3
+	//   and        line 6: ann (phone) reads [7] after 0 → [1:7:m1] last 1, answered at 5, before that was called
+	//   so         the answer was true until then; from then on it is [1:7:m1] last 1
+	//   core       2 of 4 operations, from the state that 3 before leave
 	// exit 10
 }

@@ -2,6 +2,7 @@ package linearizability
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -45,6 +46,12 @@ func (o *operation) answer() string {
 
 // explain says why a step does not fit where the positions put it, right after it was tried.
 func (c *certificate) explain(st *step, out outcome) string {
+	if c.watch {
+		c.helped = make([][]int, len(c.order)+1)
+		for i, list := range c.inserted {
+			c.helped[i] = slices.Clone(list)
+		}
+	}
 	return fmt.Sprintf("%s was answered %s; replayed there, the answer is %s",
 		st.name(), st.answer(), c.sp.expected(c.s, st, out))
 }
@@ -55,6 +62,9 @@ func (sp *spec) expected(s *state, st *step, out outcome) string {
 	}
 	switch st.Op {
 	case OpSignup:
+		if st.at == 0 {
+			return "a new account"
+		}
 		return fmt.Sprintf("uid %d", st.at)
 	case OpLogin:
 		return fmt.Sprintf("uid %d epoch %d", s.accounts[out.account].uid, out.epoch)
@@ -62,11 +72,18 @@ func (sp *spec) expected(s *state, st *step, out outcome) string {
 		if out.last == nil {
 			return "another order of this device's numbers"
 		}
-		return fmt.Sprintf("[%d %d] seq %d", s.accounts[out.author].uid, s.accounts[out.account].uid, out.last.seq)
+		a, b := s.accounts[out.author].uid, s.accounts[out.account].uid
+		if a == b {
+			return fmt.Sprintf("[%d] seq %d", a, out.last.seq)
+		}
+		return fmt.Sprintf("[%d %d] seq %d", min(a, b), max(a, b), out.last.seq)
 	case OpHistory:
 		return fmt.Sprintf("%s last %d", sp.rowsExpected(s, st, out.last), out.last.count())
 	case OpList:
 		return namesText(sp.namesExpected(s, st))
+	}
+	if st.code() != "" {
+		return "ok"
 	}
 	return "another order of this device's numbers"
 }

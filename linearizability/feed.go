@@ -1,7 +1,10 @@
 package linearizability
 
 import (
+	"encoding/binary"
 	"fmt"
+	"hash/maphash"
+	"iter"
 	"slices"
 	"sort"
 )
@@ -15,25 +18,124 @@ type feed struct {
 	after  uint64
 	t      uint64 // attached
 	closed uint64 // or forever
-	pushes []*Event
-	acks   []*Event
+
+	pushed, acked packed
+	last          push // that was packed
+	ack           mark
+	words         []string // to unpack with
+	convs         []convID
 }
 
-func (r *record) feedEvent(feeds map[uint64]*feed, e *Event) {
-	f := feeds[e.Sub]
-	switch e.E {
+// A push is an event that a feed delivered.
+type push struct {
+	T, N, Pos, Seq, From uint64
+	Kind                 string
+	ToSeq                uint64
+	conv, body           uint32 // numbers
+	message              bool
+}
+
+// A mark is an acknowledgement: all up to n at t.
+type mark struct{ t, n uint64 }
+
+// packed is a list of small numbers, in short pieces.
+type packed [][]byte
+
+func (p *packed) add(b []byte) {
+	n := len(*p)
+	if n == 0 || cap((*p)[n-1])-len((*p)[n-1]) < len(b) {
+		*p = append(*p, make([]byte, 0, max(len(b), min(64<<min(n, 5), 1<<11))))
+		n++
+	}
+	(*p)[n-1] = append((*p)[n-1], b...)
+}
+
+func (r *record) feedEvent(feeds map[uint64]*feed, l *line) {
+	f := feeds[l.Sub]
+	switch l.E {
 	case Sub:
-		f = &feed{sub: e.Sub, dev: e.Dev, after: e.After, t: e.T, closed: forever}
-		feeds[e.Sub] = f
+		f = &feed{sub: l.Sub, dev: l.Dev, after: l.After, t: l.T, closed: forever, words: r.words, convs: r.convs}
+		feeds[l.Sub] = f
 		r.feeds = append(r.feeds, f)
 	case Push:
-		f.pushes = append(f.pushes, e)
+		f.push(l)
 	case Ack:
-		f.acks = append(f.acks, e)
+		var room [2 * binary.MaxVarintLen64]byte
+		b := binary.AppendUvarint(room[:0], l.T-f.ack.t)
+		f.acked.add(binary.AppendVarint(b, int64(l.N-f.ack.n)))
+		f.ack = mark{l.T, l.N}
 	case Close:
-		f.closed = e.T
+		f.closed = l.T
 	}
 }
+
+func (f *feed) push(l *line) {
+	var room [9 * binary.MaxVarintLen64]byte
+	p := push{T: l.T, N: l.N, Pos: l.Pos}
+	b := binary.AppendUvarint(room[:0], p.T-f.last.T)
+	b = binary.AppendVarint(b, int64(p.N-f.last.N))
+	b = binary.AppendVarint(b, int64(p.Pos-f.last.Pos))
+	f.last = p
+	switch l.Kind {
+	case PushMessage:
+		b = binary.AppendUvarint(append(b, 1), uint64(l.no[cConv]))
+		b = binary.AppendUvarint(b, l.Seq)
+		b = binary.AppendUvarint(b, l.From)
+		b = binary.AppendUvarint(b, uint64(l.no[cBody]))
+	case PushCatchUp:
+		b = binary.AppendUvarint(append(b, 2), uint64(l.no[cConv]))
+		b = binary.AppendUvarint(b, l.Seq)
+		b = binary.AppendUvarint(b, l.ToSeq)
+	default:
+		b = binary.AppendUvarint(append(b, 0), uint64(l.no[cKind]))
+	}
+	f.pushed.add(b)
+}
+
+// pushes goes through what the feed delivered. Each push is overwritten by the next.
+func (f *feed) pushes() iter.Seq[*push] {
+	return func(yield func(*push) bool) {
+		p := &push{}
+		for _, piece := range f.pushed {
+			for in := (unpacker{b: piece}); in.at < len(in.b); {
+				*p = push{T: p.T + in.uint(), N: p.N + in.int(), Pos: p.Pos + in.int()}
+				switch in.uint() {
+				case 1:
+					p.Kind, p.message = PushMessage, true
+					p.conv, p.Seq, p.From, p.body = uint32(in.uint()), in.uint(), in.uint(), uint32(in.uint())
+				case 2:
+					p.Kind = PushCatchUp
+					p.conv, p.Seq, p.ToSeq = uint32(in.uint()), in.uint(), in.uint()
+				default:
+					p.Kind = f.words[in.uint()]
+				}
+				if !yield(p) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// acks goes through what was acknowledged.
+func (f *feed) acks() iter.Seq[mark] {
+	return func(yield func(mark) bool) {
+		m := mark{}
+		for _, piece := range f.acked {
+			for in := (unpacker{b: piece}); in.at < len(in.b); {
+				m.t += in.uint()
+				m.n += in.int()
+				if !yield(m) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// body and conv are what a push shows.
+func (f *feed) body(e *push) string { return f.words[e.body] }
+func (f *feed) conv(e *push) convID { return f.convs[e.conv] }
 
 // A feedCheck looks at the feeds of one history.
 type feedCheck struct {
@@ -41,32 +143,49 @@ type feedCheck struct {
 	l *ledger // nil if the order is not certified
 	r *Report
 
-	events   map[uint64]map[uint64]*Event // uid → number → event
-	deferred map[uint64][]*Event          // uid → catch-ups
-	doubtful map[string]bool              // devices that may have logged in without an answer
+	events   map[uint64]*firstEvents // by uid
+	deferred map[uint64][]catchUp    // by uid
+	doubtful map[string]bool         // devices that may have logged in without an answer
 }
 
+// A catchUp names messages that were deferred.
+type catchUp struct {
+	conv     convID
+	from, to uint64
+}
+
+// firstEvents is what the streams of an account first showed under each number.
+type firstEvents struct {
+	ids  numbering
+	list []firstEvent
+}
+
+// A firstEvent is known by a hash; two with one hash are taken for the same.
+type firstEvent struct{ hash, pos, truePos, sub uint64 }
+
 func (ev *evidence) checkFeeds(l *ledger, r *Report) {
-	c := &feedCheck{ev, l, r, map[uint64]map[uint64]*Event{}, map[uint64][]*Event{}, map[string]bool{}}
+	c := &feedCheck{ev, l, r, map[uint64]*firstEvents{}, map[uint64][]catchUp{}, map[string]bool{}}
 	for _, o := range ev.ops {
 		if o.Op == OpLogin && o.unknown() {
 			c.doubtful[o.Dev] = true
 		}
 	}
 	for _, f := range ev.feeds {
-		for _, e := range f.pushes {
+		uid := c.uid(f)
+		for e := range f.pushes() {
 			c.r.Stats.Pushes++
-			c.same(f, e)
+			c.same(f, uid, e)
 			if e.Kind == PushCatchUp {
-				c.deferred[c.uid(f)] = append(c.deferred[c.uid(f)], e)
+				c.deferred[uid] = append(c.deferred[uid], catchUp{f.conv(e), e.Seq, e.ToSeq})
 			}
 		}
 	}
 	for _, f := range ev.feeds {
 		c.numbers(f)
 		c.order(f)
-		for _, e := range f.pushes {
-			c.agreement(f, e)
+		uid := c.uid(f)
+		for e := range f.pushes() {
+			c.agreement(f, uid, e)
 			c.early(f, e)
 			c.pastEnd(f, e)
 		}
@@ -78,7 +197,7 @@ func (ev *evidence) checkFeeds(l *ledger, r *Report) {
 	c.cursors()
 }
 
-func (c *feedCheck) add(v Verdict, rule string, f *feed, e *Event, text string, args ...any) {
+func (c *feedCheck) add(v Verdict, rule string, f *feed, e *push, text string, args ...any) {
 	pos := uint64(0)
 	if e != nil {
 		pos = e.Pos
@@ -98,30 +217,40 @@ func (c *feedCheck) uid(f *feed) uint64 {
 }
 
 // same demands that every stream of an account shows the same event under one number.
-func (c *feedCheck) same(f *feed, e *Event) {
-	uid := c.uid(f)
+func (c *feedCheck) same(f *feed, uid uint64, e *push) {
 	if uid == 0 || e.Kind == PushSkipped {
 		return
 	}
-	if c.events[uid] == nil {
-		c.events[uid] = map[uint64]*Event{}
+	first := c.events[uid]
+	if first == nil {
+		first = &firstEvents{}
+		c.events[uid] = first
 	}
-	other := c.events[uid][e.N]
-	switch {
-	case other == nil:
-		c.events[uid][e.N] = e
-	case other.Kind != e.Kind || !slices.Equal(other.Conv, e.Conv) || other.Seq != e.Seq ||
-		other.From != e.From || other.Body != e.Body || other.ToSeq != e.ToSeq:
-		c.add(Illegal, RuleFeedAgreement, f, e, "event %d is another one in feed %d", e.N, other.Sub)
-	case other.Pos != e.Pos:
-		c.add(PositionContract, RuleFeedAgreement, f, e, "event %d stands at %d in feed %d", e.N, other.Pos, other.Sub)
+	now := firstEvent{e.hash(), e.Pos, c.truePos(f, e), f.sub}
+	i, seen := first.ids.get(e.N)
+	if !seen {
+		first.ids.put(e.N, uint32(len(first.list)))
+		first.list = append(first.list, now)
+		return
 	}
+	switch other := &first.list[i]; {
+	case other.hash != now.hash:
+		c.add(Illegal, RuleFeedAgreement, f, e, "event %d is another one in feed %d", e.N, other.sub)
+	case other.pos != e.Pos:
+		c.add(PositionContract, RuleFeedAgreement, f, e, "event %d stands at %d in feed %d", e.N, other.pos, other.sub)
+	}
+}
+
+// hash is over what an event is, without its number and position.
+func (e *push) hash() uint64 {
+	h := mix(mix(uint64(e.conv), uint64(e.body)), e.Seq)
+	return mix(mix(h, e.From), e.ToSeq) ^ maphash.String(seeds[0], e.Kind)
 }
 
 // numbers run after+1, after+2, ….
 func (c *feedCheck) numbers(f *feed) {
 	last := f.after
-	for _, e := range f.pushes {
+	for e := range f.pushes() {
 		switch {
 		case e.N <= last:
 			c.add(Illegal, RuleFeedRepeat, f, e, "event %d after event %d", e.N, last)
@@ -137,8 +266,9 @@ func (c *feedCheck) numbers(f *feed) {
 func (c *feedCheck) order(f *feed) {
 	last, known := map[convID]uint64{}, f.after == 0
 	pos := uint64(0)
-	for _, e := range f.pushes {
-		if p := c.truePos(e); p != 0 && p < pos {
+	uid := c.uid(f)
+	for e := range f.pushes() {
+		if p := c.truePos(f, e); p != 0 && p < pos {
 			c.add(c.fall(e), RuleFeedOrder, f, e, "event %d falls back behind position %d", e.N, pos)
 		} else {
 			pos = max(pos, p)
@@ -150,20 +280,20 @@ func (c *feedCheck) order(f *feed) {
 		if e.Kind != PushMessage {
 			continue
 		}
-		conv := convOf(e.Conv)
+		conv := f.conv(e)
 		before, seen := last[conv]
 		switch {
 		case e.Seq == before && seen:
-			c.add(Illegal, RuleFeedRepeat, f, e, "message %d of %v twice", e.Seq, e.Conv)
+			c.add(Illegal, RuleFeedRepeat, f, e, "message %d of %v twice", e.Seq, conv.uids())
 		case e.Seq < before:
-			c.add(Illegal, RuleFeedOrder, f, e, "message %d of %v after %d", e.Seq, e.Conv, before)
+			c.add(Illegal, RuleFeedOrder, f, e, "message %d of %v after %d", e.Seq, conv.uids(), before)
 		case seen || known:
-			seq := c.nextDue(c.uid(f), place{conv, before + 1})
-			for m := c.said(conv, seq); seq < e.Seq && m != nil && c.mayYetCome(c.uid(f), m); m = c.said(conv, seq) {
-				seq = c.nextDue(c.uid(f), place{conv, seq + 1})
+			seq := c.nextDue(uid, place{conv, before + 1})
+			for m := c.said(conv, seq); seq < e.Seq && m != nil && c.mayYetCome(uid, m); m = c.said(conv, seq) {
+				seq = c.nextDue(uid, place{conv, seq + 1})
 			}
 			if seq < e.Seq {
-				c.add(Illegal, RuleFeedGap, f, e, "message %d of %v is missing before %d", seq, e.Conv, e.Seq)
+				c.add(Illegal, RuleFeedGap, f, e, "message %d of %v is missing before %d", seq, conv.uids(), e.Seq)
 			}
 		}
 		last[conv] = max(before, e.Seq)
@@ -180,7 +310,7 @@ func (c *feedCheck) said(conv convID, seq uint64) *posted {
 
 // fall is how bad it is that an event's position falls: without a certified log only the claim is
 // known to be wrong.
-func (c *feedCheck) fall(e *Event) Verdict {
+func (c *feedCheck) fall(e *push) Verdict {
 	if c.l != nil && e.Kind == PushMessage {
 		return Illegal
 	}
@@ -188,78 +318,80 @@ func (c *feedCheck) fall(e *Event) Verdict {
 }
 
 // truePos is where the certified log has the message, or what the push claims.
-func (c *feedCheck) truePos(e *Event) uint64 {
-	if m := c.logged(e); m != nil && m.pos != 0 {
+func (c *feedCheck) truePos(f *feed, e *push) uint64 {
+	if m := c.logged(f, e); m != nil && m.pos != 0 {
 		return m.pos
 	}
 	return e.Pos
 }
 
 // logged finds the message in the certified log.
-func (c *feedCheck) logged(e *Event) *posted {
+func (c *feedCheck) logged(f *feed, e *push) *posted {
 	if c.l == nil || e.Kind != PushMessage {
 		return nil
 	}
-	return c.l.find(place{convOf(e.Conv), e.Seq})
+	return c.l.find(place{f.conv(e), e.Seq})
 }
 
 // nextDue is the first message from p on that no catch-up names.
 func (c *feedCheck) nextDue(uid uint64, p place) uint64 {
 	for {
-		i := slices.IndexFunc(c.deferred[uid], func(e *Event) bool {
-			return convOf(e.Conv) == p.conv && e.Seq <= p.seq && p.seq <= e.ToSeq
+		i := slices.IndexFunc(c.deferred[uid], func(d catchUp) bool {
+			return d.conv == p.conv && d.from <= p.seq && p.seq <= d.to
 		})
 		if i < 0 {
 			return p.seq
 		}
-		p.seq = c.deferred[uid][i].ToSeq + 1
+		p.seq = c.deferred[uid][i].to + 1
 	}
 }
 
 func (c *feedCheck) isDeferred(uid uint64, p place) bool { return c.nextDue(uid, p) != p.seq }
 
 // agreement demands that the log has the message, and the account is in the conversation.
-func (c *feedCheck) agreement(f *feed, e *Event) {
+func (c *feedCheck) agreement(f *feed, uid uint64, e *push) {
 	if c.meta.Positions == PositionsEvery && e.Pos == 0 {
 		c.add(PositionContract, RuleMissingPos, f, e, "event %d has no position", e.N)
 	}
 	if e.Kind != PushMessage {
 		return
 	}
-	conv := convOf(e.Conv)
-	if uid := c.uid(f); uid != 0 && !conv.has(uid) || !conv.has(e.From) {
-		c.add(Illegal, RuleFeedAgreement, f, e, "event %d is of %v, not of %d, by %d", e.N, e.Conv, c.uid(f), e.From)
+	conv, body := f.conv(e), f.body(e)
+	if uid != 0 && !conv.has(uid) || !conv.has(e.From) {
+		c.add(Illegal, RuleFeedAgreement, f, e, "event %d is of %v, not of %d, by %d", e.N, conv.uids(), uid, e.From)
 		return
 	}
 	if c.l == nil {
 		return
 	}
-	m := c.logged(e)
+	m := c.logged(f, e)
 	switch {
-	case m == nil && c.sent[e.Body] > 1:
+	case m == nil && c.bodies[e.body].sent > 1:
 		// one of several with this body, of which the log may have left this one out
 	case m == nil:
-		c.add(Illegal, RuleFeedAgreement, f, e, "event %d: the log has no message %d of %v", e.N, e.Seq, e.Conv)
-	case m.body != e.Body || m.from != e.From:
-		c.add(Illegal, RuleFeedAgreement, f, e, "event %d is %d:%s, in the log it is %d:%s", e.N, e.From, e.Body, m.from, m.body)
+		c.add(Illegal, RuleFeedAgreement, f, e, "event %d: the log has no message %d of %v", e.N, e.Seq, conv.uids())
+	case m.body != body || m.from != e.From:
+		c.add(Illegal, RuleFeedAgreement, f, e, "event %d is %d:%s, in the log it is %d:%s", e.N, e.From, body, m.from, m.body)
 	case m.pos != 0 && e.Pos != 0 && m.pos != e.Pos:
 		c.add(PositionContract, RuleFeedAgreement, f, e, "event %d stands at %d in the log", e.N, m.pos)
 	}
 }
 
 // early demands that the send had begun.
-func (c *feedCheck) early(f *feed, e *Event) {
+func (c *feedCheck) early(f *feed, e *push) {
 	if e.Kind != PushMessage {
 		return
 	}
-	begun := slices.ContainsFunc(c.senders[e.Body], func(o *operation) bool { return o.call <= c.later(e.T) })
-	if !begun {
-		c.add(Illegal, RuleFeedEarly, f, e, "%s was pushed, but nobody had sent it", e.Body)
+	for o := range c.senders(e.body) {
+		if o.call <= c.later(e.T) {
+			return
+		}
 	}
+	c.add(Illegal, RuleFeedEarly, f, e, "%s was pushed, but nobody had sent it", f.body(e))
 }
 
 // pastEnd demands that nothing follows what closed or fenced the device.
-func (c *feedCheck) pastEnd(f *feed, e *Event) {
+func (c *feedCheck) pastEnd(f *feed, e *push) {
 	if c.l == nil {
 		return
 	}
@@ -270,7 +402,7 @@ func (c *feedCheck) pastEnd(f *feed, e *Event) {
 			end = max(end, s.end)
 		}
 	}
-	switch pos := c.truePos(e); {
+	switch pos := c.truePos(f, e); {
 	case open:
 	case end == 0:
 		c.add(Illegal, RuleFeedEnd, f, e, "event %d for a device that was in no session", e.N)
@@ -283,8 +415,8 @@ func (c *feedCheck) pastEnd(f *feed, e *Event) {
 func (c *feedCheck) gaps(f *feed) {
 	uid := c.uid(f)
 	last, known := c.base(f)
-	for _, e := range f.pushes {
-		pos := c.truePos(e)
+	for e := range f.pushes() {
+		pos := c.truePos(f, e)
 		if known && pos > last {
 			if m := c.missing(uid, last, pos); m != nil {
 				c.add(Illegal, RuleFeedGap, f, e, "%s, at %d, is missing before event %d", m.body, m.pos, e.N)
@@ -299,8 +431,10 @@ func (c *feedCheck) base(f *feed) (pos uint64, known bool) {
 	if f.after == 0 {
 		return 0, true
 	}
-	if e := c.events[c.uid(f)][f.after]; e != nil {
-		return c.truePos(e), true
+	if first := c.events[c.uid(f)]; first != nil {
+		if i, seen := first.ids.get(f.after); seen {
+			return first.list[i].truePos, true
+		}
 	}
 	return 0, false
 }
@@ -308,7 +442,7 @@ func (c *feedCheck) base(f *feed) (pos uint64, known bool) {
 // missing returns a message of the account strictly between two positions, unless it is deferred.
 func (c *feedCheck) missing(uid, from, to uint64) *posted {
 	for _, m := range c.l.between(uid, from, to) {
-		if !c.isDeferred(uid, m.place) && !c.mayYetCome(uid, m) {
+		if !c.isDeferred(uid, m.place()) && !c.mayYetCome(uid, m) {
 			return m
 		}
 	}
@@ -336,12 +470,12 @@ func (c *feedCheck) complete(f *feed) {
 	uid := c.uid(f)
 	last, known := c.base(f)
 	reached := f.after
-	for _, e := range f.pushes {
-		last, known, reached = max(last, c.truePos(e)), true, e.N
+	for e := range f.pushes() {
+		last, known, reached = max(last, c.truePos(f, e)), true, e.N
 	}
 	due, first := uint64(0), (*posted)(nil)
 	for _, m := range c.l.between(uid, 0, forever) {
-		if m.op.call >= c.drained || c.isDeferred(uid, m.place) {
+		if m.op.call >= c.drained || c.isDeferred(uid, m.place()) {
 			continue
 		}
 		due++
@@ -362,38 +496,49 @@ func (c *feedCheck) cursors() {
 	if len(c.feeds) == 0 {
 		return // not recorded
 	}
-	type mark struct{ t, n uint64 }
-	acked := map[uint64][]mark{}
-	for _, f := range c.feeds {
-		uid := c.uid(f)
-		acked[uid] = append(acked[uid], mark{c.earlier(f.t), f.after})
-		for _, a := range f.acks {
-			acked[uid] = append(acked[uid], mark{c.earlier(a.T), a.N})
+	logins := map[uint64][]*operation{} // by uid, in order of return
+	for _, o := range c.ops {
+		if o.Op == OpLogin && o.ok() {
+			logins[o.ans.UID] = append(logins[o.ans.UID], o)
 		}
 	}
-	for _, o := range c.ops {
-		if o.Op != OpLogin || !o.ok() {
-			continue
-		}
-		top := uint64(0)
-		for _, uid := range []uint64{0, o.ans.UID} { // 0: streams of which nobody knows whose they are
-			for _, m := range acked[uid] {
-				if m.t <= o.ret {
-					top = max(top, m.n)
-				}
+	for uid, list := range logins {
+		slices.SortStableFunc(list, func(a, b *operation) int { return compare(a.ret, b.ret) })
+		top := make([]uint64, len(list)+1)
+		for _, f := range c.feeds {
+			if of := c.uid(f); of == uid || of == 0 { // 0: nobody knows whose it is
+				c.acknowledged(f, list, top)
 			}
 		}
-		if o.ans.Cursor > top {
-			c.r.add(Finding{Illegal, RuleCursor, ids(o), o.pos(), fmt.Sprintf(
-				"%s got cursor %d, but only %d was acknowledged", o.name(), o.ans.Cursor, top)})
+		for i, o := range list {
+			if i > 0 {
+				top[i] = max(top[i], top[i-1])
+			}
+			if o.ans.Cursor > top[i] {
+				c.r.add(Finding{Illegal, RuleCursor, ids(o), o.pos(), fmt.Sprintf(
+					"%s got cursor %d, but only %d was acknowledged", o.name(), o.ans.Cursor, top[i])})
+			}
 		}
+	}
+}
+
+// acknowledged notes by the first login that each acknowledgement precedes what it says.
+func (c *feedCheck) acknowledged(f *feed, logins []*operation, top []uint64) {
+	t := c.earlier(f.t)
+	i, _ := slices.BinarySearchFunc(logins, t, func(o *operation, t uint64) int { return compare(o.ret, t) })
+	top[i] = max(top[i], f.after)
+	for m := range f.acks() {
+		for i < len(logins) && logins[i].ret < c.earlier(m.t) {
+			i++
+		}
+		top[i] = max(top[i], m.n)
 	}
 }
 
 // find returns the message at a place.
 func (l *ledger) find(p place) *posted {
-	if i, ok := l.places[p]; ok {
-		return i
+	if list := l.places[p.conv]; p.seq-1 < uint64(len(list)) {
+		return &list[p.seq-1]
 	}
 	return nil
 }

@@ -2,7 +2,12 @@ package linearizability
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -23,6 +28,7 @@ func FuzzRead(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		h, err := Read(bytes.NewReader(b))
+		sameWithSpaces(t, b, h, err)
 		if err != nil {
 			var format *FormatError
 			if !errors.As(err, &format) || format.Line < 1 {
@@ -38,13 +44,138 @@ func FuzzRead(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%v in\n%s", err, &out)
 		}
-		if d := cmp.Diff(h, again, cmpopts.EquateEmpty()); d != "" {
+		if d := diff(h, again); d != "" {
 			t.Fatal(d)
 		}
-		if len(h.Events) < 100 {
+		if d := diff(h, plainly(t, b)); d != "" {
+			t.Fatal(d)
+		}
+		if h.Len() < 100 {
 			Check(h, Options{Certificate: true, Search: true, Budget: 10_000})
 		}
 	})
+}
+
+func diff(a, b *History) string {
+	return cmp.Diff(a.Meta, b.Meta) + cmp.Diff(slices.Collect(a.All()), slices.Collect(b.All()), cmpopts.EquateEmpty())
+}
+
+// sameWithSpaces reads the lines again, each with a space before it, which the scanner leaves to
+// the strict decoder: the outcome is the same.
+func sameWithSpaces(t *testing.T, b []byte, h *History, err error) {
+	t.Helper()
+	spaced := append([]byte(" "), bytes.ReplaceAll(b, []byte("\n"), []byte("\n "))...)
+	again, errAgain := Read(bytes.NewReader(spaced))
+	switch {
+	case fmt.Sprint(err) != fmt.Sprint(errAgain):
+		t.Fatalf("%v; strictly: %v", err, errAgain)
+	case err == nil && diff(h, again) != "":
+		t.Fatalf("strictly there is another history: %s", diff(h, again))
+	}
+}
+
+// plainly reads a history that is one with encoding/json alone.
+func plainly(t *testing.T, b []byte) *History {
+	t.Helper()
+	h, called := &History{}, map[uint64]Op{}
+	lines := bytes.Split(b, []byte("\n"))
+	for i, text := range lines[:len(lines)-1] {
+		if i == 0 {
+			h.Meta = plainMeta(t, text)
+			continue
+		}
+		h.Events = append(h.Events, plainEvent(t, text, called))
+	}
+	return h
+}
+
+func plainMeta(t *testing.T, text []byte) (m Meta) {
+	var line struct {
+		Clock, Positions string
+		Skew, Seed       uint64
+		Rules            Rules
+	}
+	if err := json.Unmarshal(text, &line); err != nil {
+		t.Fatal(err)
+	}
+	return Meta{Clock: line.Clock, Positions: line.Positions, Rules: line.Rules, Skew: line.Skew, Seed: line.Seed}
+}
+
+func plainEvent(t *testing.T, text []byte, called map[uint64]Op) (e Event) {
+	var values map[string]json.RawMessage
+	if err := json.Unmarshal(text, &values); err != nil {
+		t.Fatal(err)
+	}
+	take := func(name string, at any) {
+		if raw, there := values[name]; there {
+			if err := json.Unmarshal(raw, at); err != nil {
+				t.Fatalf("%s in %s: %v", name, text, err)
+			}
+		}
+	}
+	take("e", &e.E)
+	take("id", &e.ID)
+	take("op", &e.Op)
+	take("kind", &e.Kind)
+	take("code", &e.Code)
+	take("never", &e.Never)
+	if e.E == Inv {
+		called[e.ID] = e.Op
+	}
+	for _, f := range e.shape(called[e.ID]) {
+		take(f.name, f.at(&e))
+	}
+	return e
+}
+
+// What is hostile is refused with line and field before it takes much memory.
+func TestReadRefusesHostileFiles(t *testing.T) {
+	const meta = `{"e":"meta","format":"parley-history","version":1,"clock":"event","positions":"every","rules":{"login":"multi","expiry":"never"}}` + "\n"
+	repeat := func(n int, s string) io.Reader { return &repeater{text: s, left: n} }
+	tests := []struct {
+		name  string
+		lines io.Reader
+		want  string
+	}{
+		{"an endless line", repeat(1<<30, "x"), `line 2: longer than 16777216 bytes`},
+		{"deep nesting", repeat(2_000_000, "["), `line 2: not JSON`},
+		{"deep nesting in a comment", strings.NewReader(`{"e":"phase","t":1,"x-":` + strings.Repeat("[", 1<<20) + "\n"), `line 2: not JSON`},
+		{"a number of a million digits", strings.NewReader(`{"e":"phase","t":` + strings.Repeat("9", 1<<20) + "}\n"), `line 2: field "t": not an integer from 0 to 2^53-1`},
+		{"an exponent", strings.NewReader(`{"e":"phase","t":1e999999999,"name":""}` + "\n"), `line 2: field "t": not an integer from 0 to 2^53-1`},
+		{"a million lines of garbage", repeat(1_000_000, "garbage\n"), `line 2: not JSON`},
+		{"a million empty lines", repeat(1_000_000, "\n"), `line 2: not JSON`},
+		{"a page of a million rows that is none", strings.NewReader(`{"e":"ok","id":1,"t":1,"rows":[` + strings.Repeat("0,", 1_000_000) + "0]}\n"), `line 2: field "id": no call 1 to answer`},
+		{"binary", repeat(1<<20, "\xff\x00"), `line 2: not UTF-8`},
+	}
+	for _, test := range tests {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := Read(io.MultiReader(strings.NewReader(meta), test.lines, strings.NewReader("\n")))
+		runtime.ReadMemStats(&after)
+		if err == nil || err.Error() != test.want {
+			t.Errorf("%s:\ngot  %v\nwant %s", test.name, err, test.want)
+		}
+		if took := after.TotalAlloc - before.TotalAlloc; took > 200<<20 {
+			t.Errorf("%s: took %d MiB", test.name, took>>20)
+		}
+	}
+}
+
+// A repeater gives a text again and again.
+type repeater struct {
+	text string
+	left int
+}
+
+func (r *repeater) Read(p []byte) (n int, err error) {
+	for r.left > 0 && n+len(r.text) <= len(p) {
+		n += copy(p[n:], r.text)
+		r.left--
+	}
+	if n == 0 {
+		return 0, io.EOF
+	}
+	return n, nil
 }
 
 // What is no history is refused with line and field.
@@ -110,6 +241,21 @@ func TestReadAccepts(t *testing.T) {
 	}
 	if r := Check(h, Options{}); r.Verdict != Pass {
 		t.Error(r)
+	}
+}
+
+// Progress never falls, and ends at the size of the file.
+func TestProgress(t *testing.T) {
+	text := readExample(t)
+	lines, size := 0, int64(0)
+	_, err := ReadWith(bytes.NewReader(text), ReadOptions{Progress: func(l int, s int64) {
+		if l < lines || s < size {
+			t.Errorf("%d lines, %d bytes after %d lines, %d bytes", l, s, lines, size)
+		}
+		lines, size = l, s
+	}})
+	if err != nil || lines != bytes.Count(text, []byte("\n")) || size != int64(len(text)) {
+		t.Errorf("%v: %d lines, %d bytes of %d", err, lines, size, len(text))
 	}
 }
 

@@ -1,16 +1,47 @@
 package linearizability
 
+import "iter"
+
 // A History is what was recorded, in the order of the file: Events[i] stands on line i+2, below
 // the meta line.
 type History struct {
 	Meta   Meta
-	Events []Event
+	Events []Event // as built in memory; what Read returns has none, see All
+
+	packed *tape // as read; does not change
+}
+
+// All goes through the events in their order, whether built in memory or read from a file, where
+// each would take five hundred bytes. An event's slices must not be changed.
+func (h *History) All() iter.Seq[Event] {
+	return func(yield func(Event) bool) {
+		if h.packed != nil {
+			for l := range h.packed.all() {
+				if !yield(l.Event) {
+					return
+				}
+			}
+		}
+		for _, e := range h.Events {
+			if !yield(e) {
+				return
+			}
+		}
+	}
+}
+
+// Len is the number of events.
+func (h *History) Len() int {
+	if h.packed != nil {
+		return h.packed.events + len(h.Events)
+	}
+	return len(h.Events)
 }
 
 // End closes the history: without an end that counts its lines a history is taken for one that
 // was cut short, and never passes.
 func (h *History) End(t uint64) {
-	h.Events = append(h.Events, Event{E: End, T: t, Lines: uint64(len(h.Events)) + 1})
+	h.Events = append(h.Events, Event{E: End, T: t, Lines: uint64(h.Len()) + 1})
 }
 
 // Format and Version are what the meta line must say.

@@ -112,6 +112,9 @@ func (sp *spec) signup(s *state, st *step) outcome {
 		return sp.refuse(s, st, codeNameTaken)
 	}
 	uid := st.at
+	if sp.assumed != nil && st.optional {
+		uid = sp.assumed[st.account]
+	}
 	if st.ok() {
 		uid = st.ans.UID
 		if sp.sharedUID && slices.ContainsFunc(s.accounts, func(a account) bool { return a.uid == uid }) {

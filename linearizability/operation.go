@@ -11,15 +11,74 @@ const forever = math.MaxUint64
 
 // An operation is one call with what came of it. Calls that certainly never took effect, and
 // unknown reads, are none: no order has to explain them.
+//
+// There are a million of them, so what many have in common they share.
 type operation struct {
-	*Event        // the call, for its arguments
-	ans    *Event // the answer; nil if unknown
+	*callDetails
+	ID, P, Dseq uint64
+	Body        string
+	ans         *answer // nil if unknown
 
 	call, ret uint64 // widened by the clocks' skew
+	body      uint32 // number of the word
 
 	// settled marks an answer that came only after the outcome had been unknown. Others of one
 	// device are held to the order of their numbers.
 	settled bool
+}
+
+// callDetails are what a call may share with others; never changed.
+type callDetails struct {
+	Op       Op
+	Dev      string
+	Name, To string
+	Takeover bool
+	Conv     []uint64
+	After    uint64
+	Prefix   string
+	AfterKey string
+	Limit    uint64
+
+	Pos uint64 // of an expire entry, or where the log has an unknown command
+
+	conv uint32 // number
+}
+
+// An answer to an operation: if Code is set, a refusal.
+type answer struct {
+	*answerDetails
+	Pos, Seq uint64
+}
+
+// answerDetails are what an answer may share with others; never changed.
+type answerDetails struct {
+	Code               string
+	Conv               []uint64
+	UID, Epoch, Cursor uint64
+	Rows               []Row
+	Last               uint64
+	Names              []string
+	More               bool
+
+	conv  uint32   // number
+	words []uint32 // numbers of the rows' bodies
+}
+
+// event is the call as it was recorded, but for its time: that one may have been widened.
+func (o *operation) event() Event {
+	return Event{E: Inv, ID: o.ID, P: o.P, T: o.call, Op: o.Op, Dev: o.Dev, Dseq: o.Dseq, Name: o.Name, To: o.To,
+		Body: o.Body, Takeover: o.Takeover, Conv: o.Conv, After: o.After, Prefix: o.Prefix, AfterKey: o.AfterKey,
+		Limit: o.Limit}
+}
+
+// event is the answer to o as it was recorded, but for its time.
+func (a *answer) event(o *operation) Event {
+	e := Event{E: OK, ID: o.ID, T: o.ret, Pos: a.Pos, Code: a.Code, Seq: a.Seq, Conv: a.Conv, UID: a.UID, Epoch: a.Epoch,
+		Cursor: a.Cursor, Rows: a.Rows, Last: a.Last, Names: a.Names, More: a.More}
+	if e.Code != "" {
+		e.E = Err
+	}
+	return e
 }
 
 func (o *operation) unknown() bool { return o.ans == nil }
@@ -58,22 +117,44 @@ func before(a, b *operation) bool { return a.ret < b.call }
 
 // A record is a history sorted into what the checks look at.
 type record struct {
-	meta Meta
-	ops  []*operation // in order of their calls
-	byID map[uint64]*operation
+	meta  Meta
+	ops   []*operation // in order of their calls
+	calls int          // of all kinds
+	words []string     // by number
+	convs []convID     // by number
 
 	// denied are the commands that certainly had no effect: failed, voided, refused with a code
 	// that says so. A body of theirs must never be seen.
 	denied []*operation
 	voids  map[request]*operation // numbers that a void took
 
-	entries []*Event // command entries, by pos
+	entries []entry  // command entries, by pos
 	expires []*Event // lapses of leases, by pos
 	feeds   []*feed
 	drained uint64 // time of the last such phase, or 0
 
+	sought *sought // what the search found, once it was asked
+
 	ended   bool // the recording is complete
 	outside int  // refusals with codes the table lacks
+}
+
+// operation finds one by its id; nil: it never took effect. It is slow.
+func (r *record) operation(id uint64) *operation {
+	for _, list := range [][]*operation{r.ops, r.denied} {
+		for _, o := range list {
+			if o.ID == id {
+				return o
+			}
+		}
+	}
+	return nil
+}
+
+// An entry is what the log's dump says of a command.
+type entry struct {
+	pos, dseq uint64
+	dev       uint32 // number of the word
 }
 
 // The codes the table knows.
@@ -110,51 +191,168 @@ func traceless(op Op, code string) bool {
 
 // newRecord sorts a well-formed history.
 func newRecord(h *History) *record {
-	r := &record{meta: h.Meta, byID: map[uint64]*operation{}, voids: map[request]*operation{}}
-	feeds := map[uint64]*feed{}
-	gone := map[*operation]bool{}
-	all := []*operation{}
-	for i := range h.Events {
-		e := &h.Events[i]
-		switch e.E {
-		case Inv:
-			o := &operation{Event: e, call: r.earlier(e.T), ret: forever}
-			all = append(all, o)
-			r.byID[e.ID] = o
-		case OK, Err, Resolved:
-			o := r.byID[e.ID]
-			if e.E == Resolved && e.Never {
-				gone[o] = true
-				continue
-			}
-			o.ans, o.ret, o.settled = e, r.later(e.T), e.E == Resolved
-		case Fail:
-			gone[r.byID[e.ID]] = true
-		case Sub, Push, Ack, Close:
-			r.feedEvent(feeds, e)
-		case Entry:
-			if e.Op == OpExpire {
-				r.expires = append(r.expires, e)
-			} else {
-				r.entries = append(r.entries, e)
-			}
-		case Phase:
-			if e.Name == PhaseDrained {
-				r.drained = e.T
-			}
-		case End:
-			r.ended = e.Lines == uint64(i)+1
-		}
+	t := h.tape()
+	w := recordWriter{
+		r:     &record{meta: h.Meta, words: t.words.list, voids: map[request]*operation{}},
+		args:  map[argsKey]*callDetails{},
+		plain: map[[2]uint32]*answerDetails{},
+		feeds: map[uint64]*feed{},
+		gone:  map[*operation]bool{},
 	}
-	byPos := func(a, b *Event) int { return compare(a.Pos, b.Pos) }
-	slices.SortStableFunc(r.entries, byPos)
-	slices.SortStableFunc(r.expires, byPos)
-	r.keep(all, gone)
+	w.all = make([]*operation, 0, t.calls)
+	for _, uids := range t.convs {
+		w.r.convs = append(w.r.convs, convOf(uids))
+	}
+	lines := uint64(0)
+	for l := range t.all() {
+		lines++
+		w.add(l, lines)
+	}
+	r := w.r
+	r.calls = len(w.all)
+	slices.SortStableFunc(r.entries, func(a, b entry) int { return compare(a.pos, b.pos) })
+	slices.SortStableFunc(r.expires, func(a, b *Event) int { return compare(a.Pos, b.Pos) })
+	r.keep(w.all, w.gone)
 	return r
+}
+
+type recordWriter struct {
+	r     *record
+	ids   numbering // id → place in all
+	all   []*operation
+	args  map[argsKey]*callDetails
+	plain map[[2]uint32]*answerDetails // by conversation and code
+	page  *answerDetails               // the last page of names
+	feeds map[uint64]*feed
+	gone  map[*operation]bool
+
+	ops     []operation // room for more
+	answers []answer
+}
+
+// argsKey names the arguments that many calls share, by numbers of words.
+type argsKey struct {
+	op           Op
+	dev, to      uint32
+	after, limit uint64
+	prefix       uint32
+}
+
+func (w *recordWriter) add(l *line, lines uint64) {
+	switch l.E {
+	case Inv:
+		w.inv(l)
+	case OK, Err, Resolved:
+		i, _ := w.ids.get(l.ID)
+		o := w.all[i]
+		if l.E == Resolved && l.Never {
+			w.gone[o] = true
+			return
+		}
+		o.ans, o.ret, o.settled = w.answer(l), w.r.later(l.T), l.E == Resolved
+	case Fail:
+		i, _ := w.ids.get(l.ID)
+		w.gone[w.all[i]] = true
+	case Sub, Push, Ack, Close:
+		w.r.feedEvent(w.feeds, l)
+	case Entry:
+		if l.Op == OpExpire {
+			e := l.Event
+			w.r.expires = append(w.r.expires, &e)
+		} else {
+			w.r.entries = append(w.r.entries, entry{l.Pos, l.Dseq, l.no[cDev]})
+		}
+	case Phase:
+		if l.Name == PhaseDrained {
+			w.r.drained = l.T
+		}
+	case End:
+		w.r.ended = l.Lines == lines
+	}
+}
+
+// room is how many operations are made at once.
+const room = 1 << 9
+
+func (w *recordWriter) inv(l *line) {
+	if len(w.ops) == 0 {
+		w.ops = make([]operation, min(room, 8+len(w.all)))
+	}
+	o := &w.ops[0]
+	w.ops = w.ops[1:]
+	*o = operation{callDetails: w.call(l), ID: l.ID, P: l.P, Dseq: l.Dseq, call: w.r.earlier(l.T), ret: forever}
+	if l.Op == OpSend {
+		o.Body, o.body = l.Body, l.no[cBody]
+	}
+	w.ids.put(l.ID, uint32(len(w.all)))
+	w.all = append(w.all, o)
+}
+
+func (w *recordWriter) call(l *line) *callDetails {
+	shared := l.Op != OpSignup && l.Op != OpLogin && l.Op != OpHistory
+	key := argsKey{op: l.Op, dev: l.no[cDev]}
+	switch l.Op {
+	case OpSend:
+		key.to = l.no[cTo]
+	case OpList:
+		key.after, key.limit, key.prefix = uint64(l.no[cAfterKey]), l.Limit, l.no[cPrefix]
+	}
+	if a := w.args[key]; shared && a != nil {
+		return a
+	}
+	a := &callDetails{Op: l.Op, Dev: l.Dev, Name: l.Name, To: l.To, Takeover: l.Takeover, Conv: l.Conv, After: l.After,
+		Prefix: l.Prefix, AfterKey: l.AfterKey, Limit: l.Limit}
+	if l.Op == OpHistory {
+		a.conv = l.no[cConv]
+	}
+	if shared {
+		w.args[key] = a
+	}
+	return a
+}
+
+func (w *recordWriter) answer(l *line) *answer {
+	if len(w.answers) == 0 {
+		w.answers = make([]answer, min(room, 8+len(w.all)))
+	}
+	a := &w.answers[0]
+	w.answers = w.answers[1:]
+	*a = answer{w.details(l), l.Pos, l.Seq}
+	return a
+}
+
+func (w *recordWriter) details(l *line) *answerDetails {
+	key := [2]uint32{}
+	if l.Conv != nil {
+		key[0] = l.no[cConv]
+	}
+	if l.Code != "" {
+		key[1] = l.no[cCode]
+	}
+	shared := l.UID == 0 && l.Epoch == 0 && l.Cursor == 0 && l.Rows == nil && l.Last == 0 && l.Names == nil && !l.More
+	if res := w.plain[key]; shared && res != nil {
+		return res
+	}
+	res := &answerDetails{Code: l.Code, Conv: l.Conv, UID: l.UID, Epoch: l.Epoch, Cursor: l.Cursor, Rows: l.Rows,
+		Last: l.Last, Names: l.Names, More: l.More, conv: key[0]}
+	if l.Rows != nil {
+		res.words = l.rowWords
+	}
+	if l.Names != nil {
+		if last := w.page; last != nil && last.More == l.More && slices.Equal(last.Names, l.Names) {
+			return last // pages repeat
+		}
+		w.page = res
+	}
+	if shared {
+		w.plain[key] = res
+	}
+	return res
 }
 
 // keep drops what no order has to explain.
 func (r *record) keep(all []*operation, gone map[*operation]bool) {
+	r.ops = make([]*operation, 0, len(all))
 	for _, o := range all {
 		if o.Op == OpVoid && o.ok() {
 			r.voids[o.request()] = o
@@ -197,12 +395,24 @@ func compare(a, b uint64) int {
 
 // fold is a name's key: A–Z become a–z, byte by byte, and nothing else changes.
 func fold(name string) string {
+	if !hasUpper(name) { // as nearly always; Map is slow
+		return name
+	}
 	return strings.Map(func(r rune) rune {
 		if 'A' <= r && r <= 'Z' {
 			return r + 'a' - 'A'
 		}
 		return r
 	}, name)
+}
+
+func hasUpper(name string) bool {
+	for i := range len(name) {
+		if 'A' <= name[i] && name[i] <= 'Z' {
+			return true
+		}
+	}
+	return false
 }
 
 // A convID is a conversation's uids in order; a conversation with oneself has a second of 0.
@@ -215,3 +425,10 @@ func convOf(uids []uint64) convID {
 }
 
 func (c convID) has(uid uint64) bool { return uid != 0 && (c[0] == uid || c[1] == uid) }
+
+func (c convID) uids() []uint64 {
+	if c[1] == 0 {
+		return c[:1]
+	}
+	return c[:]
+}

@@ -12,85 +12,106 @@ import (
 // in order while the whole is not.
 func partition(ops []*operation) [][]*operation {
 	p := newParts(ops)
-	for _, o := range ops {
-		p.touch(o)
+	devices := make([]int32, len(ops))
+	for i, o := range ops {
+		devices[i] = p.touch(i, o)
 	}
-	no := map[int32]int{}
-	var parts [][]*operation
-	for _, o := range ops {
-		root := p.find(p.node(p.devices, o.Dev))
-		i, known := no[root]
-		if !known {
-			i = len(parts)
-			no[root] = i
-			parts = append(parts, nil)
+	no := make([]int32, len(p.parent)) // root → part, counted from 1
+	var sizes []int
+	for _, dev := range devices {
+		root := p.find(dev)
+		if no[root] == 0 {
+			sizes = append(sizes, 0)
+			no[root] = int32(len(sizes))
 		}
-		parts[i] = append(parts[i], o)
+		sizes[no[root]-1]++
 	}
-	return parts
+	list := make([][]*operation, len(sizes))
+	for i, n := range sizes {
+		list[i] = make([]*operation, 0, n)
+	}
+	for i, o := range ops {
+		part := &list[no[p.find(devices[i])]-1]
+		*part = append(*part, o)
+	}
+	return list
 }
 
-// parts is a union-find forest. Its nodes are devices, keys and uids.
+// parts is a union-find forest. Its nodes are keys, devices, uids and conversations.
 type parts struct {
 	parent  []int32
 	devices map[string]int32
-	names   map[string]int32
 	uids    map[uint64]int32
-	keys    []string // sorted; node of keys[i] is i
+	convs   map[convID]int32
+
+	named  []int32  // by operation: the key of the name that it mentions, or nobody
+	keys   []string // sorted
+	sorted []int32  // by place in keys: its node
 }
 
 func newParts(ops []*operation) *parts {
-	p := &parts{devices: map[string]int32{}, names: map[string]int32{}, uids: map[uint64]int32{}}
-	for _, o := range ops {
+	p := &parts{devices: map[string]int32{}, uids: map[uint64]int32{}, convs: map[convID]int32{}}
+	names := map[string]int32{}
+	p.named = make([]int32, len(ops))
+	for i, o := range ops {
+		p.named[i] = nobody
 		switch o.Op {
 		case OpSignup, OpLogin:
-			p.names[fold(o.Name)] = 0
+			p.named[i] = nodeOf(p, names, fold(o.Name))
 		case OpSend:
-			p.names[fold(o.To)] = 0
+			p.named[i] = nodeOf(p, names, fold(o.To))
 		}
 	}
-	for k := range p.names {
+	for k := range names {
 		p.keys = append(p.keys, k)
 	}
 	slices.Sort(p.keys)
+	p.sorted = make([]int32, len(p.keys))
 	for i, k := range p.keys {
-		p.names[k] = int32(i)
-		p.parent = append(p.parent, int32(i))
+		p.sorted[i] = names[k]
 	}
 	return p
 }
 
-func (p *parts) touch(o *operation) {
-	dev := p.node(p.devices, o.Dev)
+// touch joins what operation i touches, and returns the node of its device.
+func (p *parts) touch(i int, o *operation) int32 {
+	dev := nodeOf(p, p.devices, o.Dev)
+	if p.named[i] != nobody {
+		p.union(dev, p.named[i])
+	}
 	switch o.Op {
 	case OpSignup, OpLogin:
-		p.union(dev, p.names[fold(o.Name)])
 		if o.ok() {
 			p.union(dev, nodeOf(p, p.uids, o.ans.UID))
 		}
 	case OpSend:
-		p.union(dev, p.names[fold(o.To)])
 		if o.ok() {
-			p.touchUIDs(dev, o.ans.Conv)
+			p.union(dev, p.conv(o.ans.Conv))
 		}
 	case OpHistory:
-		p.touchUIDs(dev, o.Conv)
+		p.union(dev, p.conv(o.Conv))
 	case OpList:
 		prefix, after := fold(o.Prefix), fold(o.AfterKey)
 		i := sort.Search(len(p.keys), func(i int) bool { return p.keys[i] >= prefix && p.keys[i] > after })
 		for ; i < len(p.keys) && strings.HasPrefix(p.keys[i], prefix); i++ {
-			p.union(dev, int32(i))
+			p.union(dev, p.sorted[i])
 		}
 	}
+	return dev
 }
 
-func (p *parts) touchUIDs(dev int32, uids []uint64) {
-	for _, uid := range uids {
-		p.union(dev, nodeOf(p, p.uids, uid))
+// conv is the node of a conversation, joined to those of its uids.
+func (p *parts) conv(uids []uint64) int32 {
+	conv := convOf(uids)
+	n, known := p.convs[conv]
+	if !known {
+		n = nodeOf(p, p.convs, conv)
+		for _, uid := range uids {
+			p.union(n, nodeOf(p, p.uids, uid))
+		}
 	}
+	return n
 }
-
-func (p *parts) node(m map[string]int32, name string) int32 { return nodeOf(p, m, name) }
 
 func nodeOf[K comparable](p *parts, m map[K]int32, key K) int32 {
 	n, known := m[key]

@@ -126,6 +126,10 @@ var plantedHistories = []planted{
 		d3 send bob m1 = 11,12#1 @15`},
 	{"a login without takeover", RuleSearch, Illegal, never0, annAndBob + `
 		d3 login ann = 11 2 0 @13`},
+	{"a login thanks to a later logout", RuleSearch, Illegal, never0, annAndBob + `
+		d3 login ann = 11 2 0 @13
+		a: d1 logout
+		a info`},
 	{"refused elsewhere after logout", RuleSearch, Illegal, never0, annAndBob + `
 		d1 logout = @13
 		d3 login ann ! E_LOGGED_IN_ELSEWHERE @14`},
@@ -156,7 +160,7 @@ var plantedHistories = []planted{
 		d2 send ann m1 = 11,12#1 @13
 		push 1 1 @13 11,12#1 12:m1
 		d3 login! ann = 11 2 1 @14`},
-	{"a cursor falling", RuleSearch, Illegal, never0, annAndBob + `
+	{"a cursor falling", RuleCursor, Illegal, never0, annAndBob + `
 		sub 1 d1 0
 		d2 send ann m1 = 11,12#1 @13
 		push 1 1 @13 11,12#1 12:m1
@@ -578,8 +582,10 @@ func TestClocks(t *testing.T) {
 		for i, stamp := range []uint64{1, 100, 101, 200, 900, test.sent, test.read, 2000, 2001} {
 			h.Events[i].T = stamp
 		}
-		if r := Check(h, Options{}); r.Verdict != test.want {
-			t.Errorf("%s:\n%v", test.name, r)
+		for _, o := range []Options{{}, {Search: true}} {
+			if r := Check(h, o); r.Verdict != test.want {
+				t.Errorf("%s, %+v:\n%v", test.name, o, r)
+			}
 		}
 	}
 }
@@ -593,6 +599,19 @@ func TestWrongEnd(t *testing.T) {
 	}
 }
 
+// hard is a history of ten signups that may have been, in any of 1,024 sets, and none of them helps. The
+// list makes one component of them.
+func hard(t *testing.T) *History {
+	t.Helper()
+	text := annAndBob
+	for i := range 10 {
+		text += fmt.Sprintf("s%d: e%d signup eve%d\ns%d info\n", i, i, i, i)
+	}
+	return script(t, never0, text+`
+		d9 list - - 10 ! E_NO_SESSION @12
+		d3 login ann = 11 2 0 @13`)
+}
+
 // A budget that is too small never passes.
 func TestSmallBudget(t *testing.T) {
 	needed := script(t, never0, annAndBob+`
@@ -603,9 +622,15 @@ func TestSmallBudget(t *testing.T) {
 	if r := Check(needed, Options{Certificate: true, Budget: 1}); r.Verdict != Unknown {
 		t.Errorf("got %v", r)
 	}
-	h := newWorld(3, never0.Rules, worldPlan{clients: 5, ops: 60, accounts: 3}).run()
-	r := Check(h, Options{Search: true, Budget: 20})
-	if r.Verdict != Unknown {
-		t.Errorf("got %v", r)
+	h := hard(t)
+	for budget, want := range map[int]Verdict{1: Unknown, DefaultBudget: Illegal} {
+		if r := Check(h, Options{Search: true, Budget: budget}); r.Verdict != want || r.Stats.Confirmed != (want == Illegal) {
+			t.Errorf("budget %d: want %v, got %v%+v", budget, want, r, r.Stats)
+		}
+	}
+	known := newRecord(newWorld(3, never0.Rules, worldPlan{clients: 5, ops: 60, accounts: 3}).run()).ops
+	s := searcher{rules: never0.Rules, left: 20}
+	if found := s.component(known); found != gaveUp || s.left > 0 {
+		t.Errorf("20 configurations for 60 operations: got %v, %d left", found, s.left)
 	}
 }

@@ -7,135 +7,40 @@ import (
 	"github.com/anishathalye/porcupine"
 )
 
-// The search looks for any order at all. It looks at no position, so a server that hands out the
-// wrong ones, or reads at them, cannot excuse itself.
+// Porcupine, which others trust, is the second opinion: nobody is accused on the word of our own
+// engine alone where porcupine can be asked.
 
-// backstop ends a search that the budget did not end. It is far beyond what the budget allows, so
-// that the verdict does not depend on the machine.
+// Porcupine keeps every configuration that it comes to, with a bit for every operation, and
+// branches on every read. What is larger than this, or takes it more steps, it is not asked about.
+const (
+	confirmOperations = 1000
+	confirmSteps      = 200_000
+)
+
+// backstop ends a search that the steps did not end. It is far beyond what they allow, so that the
+// verdict does not depend on the machine.
 const backstop = 10 * time.Minute
 
-// Porcupine keeps every configuration that it comes to, with a bit for every operation. The memory
-// for that is a budget, too.
-const (
-	maxMemory  = 512 << 20
-	configSize = 512
-)
-
-// A searched part is one of: found an order, found that there is none, gave up.
-type searched uint8
-
-const (
-	foundOrder searched = iota
-	foundNone
-	gaveUp
-)
-
-// search judges the components one after the other, until one fails.
-func (ev *evidence) search(budget int, stats *Stats) (searched, []*operation) {
-	known, loose := ev.resolve()
-	s := searcher{rules: ev.meta.Rules, expires: ev.expires, left: budget}
-	defer func() { stats.Search += budget - s.left }()
-	optional := map[*operation]bool{}
-	for _, o := range ev.relevant(loose) {
-		optional[o] = true
-		known = append(known, o)
-	}
-	parts := partition(known)
-	stats.Components = len(parts)
-	worst, culprit := foundOrder, []*operation(nil)
-	for _, part := range parts {
-		stats.Largest = max(stats.Largest, len(part))
-		switch s.component(part, optional) {
-		case foundNone:
-			return foundNone, part
-		case gaveUp:
-			worst, culprit = gaveUp, part
-		}
-	}
-	return worst, culprit
-}
-
-// stepsPerOperation is what an easy component needs, with room to spare.
-const stepsPerOperation = 8
-
-// component searches one component. Unknown outcomes that nothing shows are left out at first,
-// which is allowed and nearly always enough. But to prove that it is not enough can take forever
-// where the search with them is easy, and the other way round; so the two take turns, each with
-// twice what it had before.
-func (s *searcher) component(part []*operation, optional map[*operation]bool) searched {
-	var known []*operation
-	for _, o := range part {
-		if !optional[o] {
-			known = append(known, o)
-		}
-	}
-	if len(known) == len(part) {
-		return s.part(part, s.left)
-	}
-	without := gaveUp
-	for budget := stepsPerOperation * len(part); s.left > 0; budget *= 2 {
-		if without == gaveUp {
-			without = foundOrder
-			for _, sub := range partition(known) {
-				without = worse(without, s.part(sub, budget))
-			}
-		}
-		if without == foundOrder {
-			return foundOrder
-		}
-		if with := s.part(part, budget); with != gaveUp {
-			return with
-		}
-	}
-	return gaveUp
-}
-
-// worse of two parts of one component: if one has no order, the whole has none.
-func worse(a, b searched) searched {
-	if a == foundNone || b == foundNone {
+// confirm asks porcupine about a part for which the engine found no order.
+func (s *searcher) confirm(part []*operation, stats *Stats) searched {
+	if len(part) > confirmOperations {
 		return foundNone
 	}
-	return max(a, b)
-}
-
-// relevant drops the unknowns that no order needs: those without effect, and sends whose
-// conversation has no place left for them below what was seen.
-func (ev *evidence) relevant(loose []*operation) []*operation {
-	var kept []*operation
-	for _, o := range loose {
-		if o.place() == 0 && (o.Op == OpSend && !ev.roomFor(o) || o.Op == OpPasswd) {
-			continue
-		}
-		kept = append(kept, o)
+	switch s.oracle(part, confirmSteps) {
+	case foundOrder:
+		return disputed
+	case foundNone:
+		stats.Confirmed = true
 	}
-	return kept
+	return foundNone
 }
 
-func (ev *evidence) roomFor(o *operation) bool {
-	uid := ev.deviceUID[o.Dev]
-	for conv, top := range ev.top {
-		if ev.filled[conv] < top && (uid == 0 || conv.has(uid)) {
-			return true
-		}
-	}
-	return false
-}
-
-type searcher struct {
-	rules   Rules
-	expires []*Event
-	left    int // configurations
-}
-
-// part searches operations that belong together. Those that change nothing and were answered only
+// oracle searches a part with porcupine. Those that change nothing and were answered only
 // after a long time fit nearly anywhere, and would be tried everywhere: an order is found without
 // them, and then a place for each in that order. Only where there is none do they take part.
-func (s *searcher) part(ops []*operation, budget int) searched {
-	run := &run{searcher: s, left: min(budget, s.left, maxMemory/(len(ops)/8+configSize))}
-	run.sp, run.steps = compile(s.rules, ops)
-	if s.rules.Expiry == ExpiryLogged {
-		run.sp.markLapsing(s.expires)
-	}
+func (s *searcher) oracle(ops []*operation, budget int) searched {
+	run := &run{left: budget}
+	run.sp, run.steps = s.compile(ops)
 	firm, idle := split(run.steps)
 	found := run.porcupine(firm)
 	if found == foundOrder && len(idle) > 0 && !run.placeAll(idle) {
@@ -145,16 +50,6 @@ func (s *searcher) part(ops []*operation, budget int) searched {
 		return gaveUp
 	}
 	return found
-}
-
-// markLapsing notes whose leases ended some time: when, only positions could tell.
-func (sp *spec) markLapsing(expires []*Event) {
-	sp.lapsing = make([]bool, len(sp.devices))
-	for _, e := range expires {
-		if no, known := sp.deviceNo[e.Dev]; known {
-			sp.lapsing[no] = true
-		}
-	}
 }
 
 // split separates the steps that change nothing: late refusals and password changes. A refusal at
@@ -178,7 +73,6 @@ func split(steps []step) (firm, idle []*step) {
 
 // A run is one search by porcupine.
 type run struct {
-	*searcher
 	sp    *spec
 	steps []step
 	left  int
@@ -213,7 +107,6 @@ func (r *run) porcupine(steps []*step) searched {
 				return false, from
 			}
 			r.left--
-			r.searcher.left--
 			next := &trail{from.(*trail).clone(), input.(*step), from.(*trail)}
 			_, ok := r.sp.step(next.state, next.st)
 			if ok {
@@ -222,7 +115,7 @@ func (r *run) porcupine(steps []*step) searched {
 			return ok, next
 		},
 		Equal: func(a, b any) bool { return a.(*trail).equal(b.(*trail).state) },
-		Hash:  func(a any) uint64 { return a.(*trail).hash },
+		Hash:  func(a any) uint64 { return a.(*trail).hash.a },
 	}
 	switch result := porcupine.CheckOperationsTimeout(model, history, backstop); {
 	case result == porcupine.Ok:

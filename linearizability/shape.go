@@ -5,8 +5,8 @@ import "strings"
 // A field is one name of a JSON object and where its value lives in T.
 type field[T any] struct {
 	name     string
+	code     code // of events only
 	optional bool // left out when zero
-	repeats  bool // the same few strings come again and again; worth interning
 	at       func(*T) any
 }
 
@@ -64,7 +64,7 @@ func shapeOf(names string) shape[Event] {
 			panic("linearizability: no field " + name)
 		}
 		json, _, _ := strings.Cut(name, ":")
-		s = append(s, field[Event]{json, optional, json != "body", at})
+		s = append(s, field[Event]{json, codeOf[name], optional, at})
 	}
 	return s
 }
@@ -182,4 +182,141 @@ var metaShape = shape[metaLine]{
 	{name: "rules", at: func(m *metaLine) any { return &m.Rules }},
 	{name: "skew", optional: true, at: func(m *metaLine) any { return &m.Skew }},
 	{name: "seed", optional: true, at: func(m *metaLine) any { return &m.Seed }},
+}
+
+// A code names a field of events to code that has no time for names.
+type code uint8
+
+const (
+	cID code = iota
+	cP
+	cT
+	cPos
+	cDseq
+	cAfter
+	cLimit
+	cUID
+	cEpoch
+	cCursor
+	cSeq
+	cLast
+	cSub
+	cN
+	cFrom
+	cToSeq
+	cUntil
+	cLines
+
+	cE
+	cOp
+	cDev
+	cName
+	cTo
+	cBody
+	cAfterKey
+	cPrefix
+	cCode
+	cWhy
+	cKind
+	cOn
+
+	cTakeover
+	cMore
+	cNever
+
+	cConv
+	cRows
+	cNames
+	codes
+)
+
+var codeOf = map[string]code{
+	"id": cID, "p": cP, "t": cT, "pos": cPos, "dseq": cDseq, "after": cAfter, "limit": cLimit, "uid": cUID,
+	"epoch": cEpoch, "cursor": cCursor, "seq": cSeq, "last": cLast, "sub": cSub, "n": cN, "from": cFrom,
+	"to:seq": cToSeq, "until": cUntil, "lines": cLines,
+	"e": cE, "op": cOp, "dev": cDev, "name": cName, "to": cTo, "body": cBody, "after:key": cAfterKey,
+	"prefix": cPrefix, "code": cCode, "why": cWhy, "kind": cKind, "on": cOn,
+	"takeover": cTakeover, "more": cMore, "never": cNever,
+	"conv": cConv, "rows": cRows, "names": cNames,
+}
+
+func (c code) isNumber() bool { return c <= cLines }
+func (c code) isString() bool { return c >= cE && c <= cOn }
+
+func (e *Event) num(c code) *uint64 {
+	switch c {
+	case cID:
+		return &e.ID
+	case cP:
+		return &e.P
+	case cT:
+		return &e.T
+	case cPos:
+		return &e.Pos
+	case cDseq:
+		return &e.Dseq
+	case cAfter:
+		return &e.After
+	case cLimit:
+		return &e.Limit
+	case cUID:
+		return &e.UID
+	case cEpoch:
+		return &e.Epoch
+	case cCursor:
+		return &e.Cursor
+	case cSeq:
+		return &e.Seq
+	case cLast:
+		return &e.Last
+	case cSub:
+		return &e.Sub
+	case cN:
+		return &e.N
+	case cFrom:
+		return &e.From
+	case cToSeq:
+		return &e.ToSeq
+	case cUntil:
+		return &e.Until
+	}
+	return &e.Lines
+}
+
+func (e *Event) text(c code) *string {
+	switch c {
+	case cE:
+		return (*string)(&e.E)
+	case cOp:
+		return (*string)(&e.Op)
+	case cDev:
+		return &e.Dev
+	case cName:
+		return &e.Name
+	case cTo:
+		return &e.To
+	case cBody:
+		return &e.Body
+	case cAfterKey:
+		return &e.AfterKey
+	case cPrefix:
+		return &e.Prefix
+	case cCode:
+		return &e.Code
+	case cWhy:
+		return &e.Why
+	case cKind:
+		return &e.Kind
+	}
+	return &e.On
+}
+
+func (e *Event) flag(c code) *bool {
+	switch c {
+	case cTakeover:
+		return &e.Takeover
+	case cMore:
+		return &e.More
+	}
+	return &e.Never
 }

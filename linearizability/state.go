@@ -1,9 +1,6 @@
 package linearizability
 
-import (
-	"hash/maphash"
-	"slices"
-)
+import "slices"
 
 // A state is the object of the specification at one instant. Everything in it has a small number
 // that compile gave it, so that it is four flat slices: cheap to copy, to compare and to undo.
@@ -16,7 +13,7 @@ type state struct {
 	devices  []device
 	convs    []*message // the last message of each conversation
 
-	hash    uint64 // of all cells, whatever the order of changes was
+	hash    key // of all cells, whatever the order of changes was
 	journal *journal
 	owned   uint8 // which slices no other copy shares
 }
@@ -58,7 +55,7 @@ type message struct {
 	pos        uint64 // 0 if unknown
 	author     int32
 	body       string
-	hash       uint64 // of this and all before it
+	hash       key // of this and all before it
 	op         *operation
 }
 
@@ -87,27 +84,15 @@ func (m *message) then(next message) *message {
 		m.seq-m.jump.seq == m.jump.seq-m.jump.jump.seq {
 		next.jump = m.jump.jump
 	}
-	next.hash = mix(mix(next.prev.chain(), uint64(next.author)), maphash.String(seed, next.body))
+	next.hash = m.chain().with(uint64(next.author)).withString(next.body)
 	return &next
 }
 
-func (m *message) chain() uint64 {
+func (m *message) chain() key {
 	if m == nil {
-		return 0
+		return key{}
 	}
 	return m.hash
-}
-
-// seed differs from run to run. Only which bucket a state falls into depends on it, never an
-// answer: equal hashes are always followed by a comparison.
-var seed = maphash.MakeSeed()
-
-func mix(h, v uint64) uint64 {
-	h ^= v + 0x9e3779b97f4a7c15
-	h *= 0xbf58476d1ce4e5b9
-	h ^= h >> 29
-	h *= 0x94d049bb133111eb
-	return h ^ h>>32
 }
 
 // The cells, as the journal and the hash tell them apart.
@@ -163,7 +148,8 @@ func (s *state) setName(k, v int32) {
 	s.names = own(s, nameCell, s.names)
 	old := s.names[k]
 	s.note(change{cell: nameCell, at: k, name: old})
-	s.hash ^= cellHash(nameCell, k, uint64(old)) ^ cellHash(nameCell, k, uint64(v))
+	cell := cellKey(nameCell, k)
+	s.hash = s.hash.xor(cell.with(uint64(old))).xor(cell.with(uint64(v)))
 	s.names[k] = v
 }
 
@@ -174,7 +160,8 @@ func (s *state) setAccount(i int32, v account) {
 	}
 	s.accounts = own(s, accountCell, s.accounts)
 	s.note(change{cell: accountCell, at: i, account: old})
-	s.hash ^= cellHash(accountCell, i, old.hash()) ^ cellHash(accountCell, i, v.hash())
+	cell := cellKey(accountCell, i)
+	s.hash = s.hash.xor(old.hash(cell)).xor(v.hash(cell))
 	s.accounts[i] = v
 }
 
@@ -185,7 +172,8 @@ func (s *state) setDevice(i int32, v device) {
 	}
 	s.devices = own(s, deviceCell, s.devices)
 	s.note(change{cell: deviceCell, at: i, device: old})
-	s.hash ^= cellHash(deviceCell, i, old.hash()) ^ cellHash(deviceCell, i, v.hash())
+	cell := cellKey(deviceCell, i)
+	s.hash = s.hash.xor(old.hash(cell)).xor(v.hash(cell))
 	s.devices[i] = v
 }
 
@@ -196,7 +184,8 @@ func (s *state) setConv(i int32, v *message) {
 	}
 	old := s.convs[i]
 	s.note(change{cell: convCell, at: i, last: old})
-	s.hash ^= cellHash(convCell, i, old.chain()) ^ cellHash(convCell, i, v.chain())
+	cell := cellKey(convCell, i)
+	s.hash = s.hash.xor(cell.withKey(old.chain())).xor(cell.withKey(v.chain()))
 	s.convs[i] = v
 }
 
@@ -207,17 +196,16 @@ func (s *state) conv(i int32) *message {
 	return s.convs[i]
 }
 
-func cellHash(cell uint8, at int32, v uint64) uint64 {
-	return mix(mix(uint64(cell)+1, uint64(at)), v)
+func cellKey(cell uint8, at int32) key {
+	return key{}.with(uint64(cell)<<32 | uint64(uint32(at)))
 }
 
-func (a account) hash() uint64 {
-	h := mix(uint64(a.life), a.uid)
-	return mix(mix(mix(h, a.epoch), uint64(a.lease)), a.cursor)
+func (a account) hash(k key) key {
+	return k.with(uint64(a.life)<<32 | uint64(uint32(a.lease))).with(a.uid).with(a.epoch).with(a.cursor)
 }
 
-func (d device) hash() uint64 {
-	return mix(mix(mix(uint64(d.life), uint64(d.account)), d.epoch), d.last)
+func (d device) hash(k key) key {
+	return k.with(uint64(d.life)<<32 | uint64(uint32(d.account))).with(d.epoch).with(d.last)
 }
 
 func (s *state) note(c change) {

@@ -53,6 +53,19 @@ func (sp *spec) isConv(s *state, a, b int32, conv []uint64) bool {
 	return sp.isUID(s, a, conv[0]) && sp.isUID(s, b, conv[1])
 }
 
+// assume takes the uids that accounts have in s as theirs from their signups on. An account that has
+// none there gets one that nobody else can have.
+func (sp *spec) assume(s *state) {
+	const fresh = 1 << 63 // beyond what a file can hold
+	sp.assumed = map[int32]uint64{}
+	for _, acct := range sp.unsure {
+		sp.assumed[acct] = fresh | uint64(acct)
+		if uid := s.accounts[acct].uid; uid != 0 {
+			sp.assumed[acct] = uid
+		}
+	}
+}
+
 // conversation says whether the reader is a member, and returns the last message.
 func (sp *spec) conversation(s *state, st *step) (member bool, last *message) {
 	me := s.devices[st.dev].account

@@ -52,16 +52,24 @@ type validator struct {
 	t     uint64
 	any   bool // t has been set
 	ended bool
-	calls map[uint64]*call
+	ids   numbering // id → call
+	calls []call
 	procs map[uint64]uint64 // process → its open or unknown operation
 	feeds map[uint64]*feedState
 }
 
 // A call is where an operation stands.
 type call struct {
-	op    Op
 	p     uint64
+	opNo  head
 	state callState
+}
+
+func (c *call) op() Op {
+	if int(c.opNo) < len(ops) {
+		return ops[c.opNo]
+	}
+	return ""
 }
 
 type callState uint8
@@ -80,15 +88,21 @@ type feedState struct {
 func newValidator(m Meta) validator {
 	return validator{
 		meta:  m,
-		calls: map[uint64]*call{},
 		procs: map[uint64]uint64{},
 		feeds: map[uint64]*feedState{},
 	}
 }
 
+func (v *validator) call(id uint64) *call {
+	if i, known := v.ids.get(id); known {
+		return &v.calls[i]
+	}
+	return nil
+}
+
 func (v *validator) opOf(id uint64) Op {
-	if c := v.calls[id]; c != nil {
-		return c.op
+	if c := v.call(id); c != nil {
+		return c.op()
 	}
 	return ""
 }
@@ -160,19 +174,20 @@ func (v *validator) values(e *Event) problem {
 }
 
 func (v *validator) inv(e *Event) problem {
-	if v.calls[e.ID] != nil {
+	if v.call(e.ID) != nil {
 		return problem{"id", fmt.Sprintf("%d twice", e.ID)}
 	}
 	if open, busy := v.procs[e.P]; busy {
 		return problem{"p", fmt.Sprintf("process %d still has operation %d", e.P, open)}
 	}
-	v.calls[e.ID] = &call{op: e.Op, p: e.P}
+	v.ids.put(e.ID, uint32(len(v.calls)))
+	v.calls = append(v.calls, call{p: e.P, opNo: opNo(e.Op)})
 	v.procs[e.P] = e.ID
 	return none
 }
 
 func (v *validator) answer(e *Event) problem {
-	c := v.calls[e.ID]
+	c := v.call(e.ID)
 	want := callOpen
 	if e.E == Resolved {
 		want = callUnknown

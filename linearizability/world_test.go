@@ -2,6 +2,7 @@ package linearizability
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 )
@@ -166,7 +167,9 @@ func (w *world) choose(c *worldClient, e *Event) {
 
 func (w *world) someConv(c *worldClient) []uint64 {
 	var all [][]uint64
-	for conv := range w.server.convs {
+	convs := slices.Collect(maps.Keys(w.server.convs)) // in order before anything is drawn
+	slices.SortFunc(convs, func(a, b convID) int { return slices.Compare(a[:], b[:]) })
+	for _, conv := range convs {
 		if conv.has(c.uid) || w.rng.IntN(8) == 0 {
 			uids := conv[:]
 			if conv[1] == 0 {
@@ -178,7 +181,6 @@ func (w *world) someConv(c *worldClient) []uint64 {
 	if len(all) == 0 {
 		return []uint64{c.uid}
 	}
-	slices.SortFunc(all, slices.Compare)
 	return all[w.rng.IntN(len(all))]
 }
 
