@@ -23,6 +23,7 @@ type checks struct {
 	ended   map[raft.Index][]chat.DeviceID // leases that an entry ended
 	repeats map[[2]uint64]settledCall
 	answers map[numbered]answer // the first to each command
+	owners  map[session.DeviceID]chat.UID
 }
 
 type numbered struct {
@@ -52,7 +53,7 @@ func newChecks(w *world) checks {
 	return checks{w: w, seen: make([]sight, w.plan.Voters), leaders: map[raft.Term]raft.ID{},
 		votes: map[ballot]raft.ID{}, entries: map[raft.Chain]raft.Entry{},
 		digests: map[raft.Index]row.Digest{}, ended: map[raft.Index][]chat.DeviceID{},
-		repeats: map[[2]uint64]settledCall{}, answers: map[numbered]answer{}}
+		repeats: map[[2]uint64]settledCall{}, answers: map[numbered]answer{}, owners: map[session.DeviceID]chat.UID{}}
 }
 
 // stepped looks at a server that has just taken a step, before its output is carried out.
@@ -80,6 +81,47 @@ func (k *checks) stepped(s *server) {
 		if n.Kind == replica.LeaseEnded {
 			k.leaseEnded(n)
 		}
+	}
+	if s.status.Applied > 0 {
+		k.positions(s)
+	}
+}
+
+// positions demands that all that clients are told says where in the log it stands.
+func (k *checks) positions(s *server) {
+	at := func(what string, p replica.Pos, detail any) {
+		if p.Epoch != 1 || p.Index == 0 {
+			k.w.fail("position", "n%d, which has applied %d, says %s at %+v: %+v", s.id, s.status.Applied, what, p, detail)
+		}
+	}
+	for i := range s.out.Replies {
+		r := &s.out.Replies[i]
+		at("reply", r.Pos, r)
+	}
+	for i := range s.out.Attached {
+		a := &s.out.Attached[i]
+		at("attached", a.Pos, a)
+	}
+	for i := range s.out.Pushes {
+		p := &s.out.Pushes[i]
+		at("push", p.Pos, p)
+	}
+	for i := range s.out.Closings {
+		c := &s.out.Closings[i]
+		at("closing", c.Pos, c)
+	}
+}
+
+// owner demands that a device belongs to one incarnation of one account for ever: a number of a feed
+// and a cursor mean nothing without it.
+func (k *checks) owner(dev session.DeviceID, uid chat.UID, told string) {
+	switch was, known := k.owners[dev]; {
+	case uid == 0:
+		k.w.fail("incarnation", "%s tells device %s no uid", told, device(dev))
+	case known && was != uid:
+		k.w.fail("incarnation", "%s tells device %s uid %d, before it was %d", told, device(dev), uid, was)
+	default:
+		k.owners[dev] = uid
 	}
 }
 

@@ -41,6 +41,7 @@ type client struct {
 	replies []replica.Reply // what the machine carries as bytes: places in here
 	queries map[uint64]replica.Query
 	numbers map[uint64]uint64  // of attempts
+	voids   map[uint64]bool    // attempts that carry a Void
 	open    map[uint64]*errand // by ID of the Submit, Ask, …; looked up only
 	lastID  uint64
 	retried []uint64 // numbers taken up again after a crash
@@ -118,7 +119,7 @@ func (c *client) begin() {
 	}
 	c.streams = make([]*stream, len(w.servers))
 	c.open, c.queries, c.saving, c.replies = map[uint64]*errand{}, map[uint64]replica.Query{}, nil, nil
-	c.numbers = map[uint64]uint64{}
+	c.numbers, c.voids = map[uint64]uint64{}, map[uint64]bool{}
 	c.lastID, c.retried = 0, nil
 	c.feed = subscription{reader: feed.Reader{Cursor: c.cursor}, over: c.feed.over}
 	r := w.dice.roll(diceClock, 1<<62|uint64(c.n)<<32|uint64(c.life))
@@ -353,6 +354,9 @@ func (c *client) send(s *session.ClientSend) {
 	}
 	c.w.stats.Attempts++
 	c.numbers[s.ID] = s.DSeq
+	if _, void := in.Command.(chat.Void); void {
+		c.voids[s.ID] = true
+	}
 	t.toServer(func() replica.Input {
 		if in.Secret {
 			t.server.passwords[call{in.Conn, in.ID}] = passwords{"secret", "secret"}
@@ -511,11 +515,13 @@ func (c *client) forget(e *errand) {
 
 func (c *client) settle(e *errand, o *session.Outcome, reply *replica.Reply) {
 	h := &c.w.history
+	overtaken := false // by the Void of an earlier life
 	if reply != nil && reply.Code == string(session.SeqReused) {
-		reply = decided(*reply)
+		d := reply.Decided()
+		reply, overtaken = &d, !c.voids[o.Reply.ID]
 	}
 	switch {
-	case o.Reply.Code == string(session.Voided):
+	case o.Reply.Code == string(session.Voided), overtaken:
 		h.never(e.op)
 	case o.Reply.Class == session.NotApplied:
 		if e.op.info {
@@ -531,21 +537,15 @@ func (c *client) settle(e *errand, o *session.Outcome, reply *replica.Reply) {
 		h.answer(e.op, reply)
 		if e.cmd != nil {
 			c.w.checks.answered(c.dev.id, e.dseq, reply)
+			if enters(e.cmd) && reply.Code == "" {
+				c.w.checks.owner(c.dev.id, reply.Result.UID, "entrance")
+			}
 			c.last = settledCall{dev: c.dev, dseq: e.dseq, cmd: e.cmd, code: reply.Code, pos: reply.Pos}
 			if reply.Code == "" {
 				c.concluded(e.cmd)
 			}
 		}
 	}
-}
-
-// decided is the reply to a command, from the one to a Void that came too late for it.
-func decided(r replica.Reply) *replica.Reply {
-	r.Class, r.Code = session.Applied, string(r.Result.Code)
-	if r.Code != "" {
-		r.Class = session.Rejected
-	}
-	return &r
 }
 
 func (c *client) note(n session.ClientNote) {

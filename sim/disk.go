@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 
@@ -37,17 +36,26 @@ type image struct {
 	compact raft.Mark
 	log     []raft.Entry // from compact.Index+1
 	applied raft.Index
-	rows    map[*row.Table][]row.Row // by key; looked up only
+	rows    map[*row.Table]*table // looked up only
 	digest  row.Digest
 }
 
 func newDisk(chain raft.Chain, genesis []row.Row) *disk {
 	d := &disk{tables: replica.Catalogue()}
-	d.rows, d.compact.Chain = map[*row.Table][]row.Row{}, chain
+	d.rows, d.compact.Chain = map[*row.Table]*table{}, chain
 	for _, r := range genesis {
 		d.put(r, nil)
 	}
 	return d
+}
+
+func (d *disk) table(t *row.Table) *table { return tableIn(d.rows, t) }
+
+func tableIn(rows map[*row.Table]*table, t *row.Table) *table {
+	if rows[t] == nil {
+		rows[t] = newTable(t)
+	}
+	return rows[t]
 }
 
 // Recover gives what is on the disk.
@@ -63,7 +71,7 @@ func (d *disk) hot() []row.Row {
 	var hot []row.Row
 	for _, t := range d.tables {
 		if t.Hot {
-			for _, r := range d.rows[t] {
+			for r := range d.table(t).rows.all() {
 				r.Values = slices.Clone(r.Values)
 				hot = append(hot, r)
 			}
@@ -245,14 +253,15 @@ func (d *disk) unique(effects []row.Effect) error {
 		if len(t.Index) == 0 || e.Op == row.Delete {
 			continue
 		}
-		n := 0
-		for _, r := range d.rows[t] {
-			if !slices.ContainsFunc(t.Index, func(c int) bool { return r.Values[c] != e.Row.Values[c] }) {
-				n++
+		n, index := 0, d.table(t).index
+		place := index.valuesOf(e.Row)
+		for r := range index.from(place) {
+			if index.compare(r, place) != 0 {
+				break
 			}
-		}
-		if n > 1 {
-			return fmt.Errorf("two rows of %s share a place in its index", t.Name)
+			if n++; n > 1 {
+				return fmt.Errorf("two rows of %s share a place in its index", t.Name)
+			}
 		}
 	}
 	return nil
@@ -267,7 +276,7 @@ func (d *disk) compactTo(to raft.Index) error {
 	}
 	n := to - d.compact.Index
 	d.compact = markOf(d.log[n-1])
-	d.log = slices.Clone(d.log[n:])
+	d.log = d.log[n:]
 	return nil
 }
 
@@ -293,9 +302,9 @@ func (d *disk) install(s *replica.Snapshot, cutFrom raft.Index) error {
 			return fmt.Errorf("entries behind the snapshot at %d do not continue it", at)
 		}
 	}
-	rows := map[*row.Table][]row.Row{}
+	rows := map[*row.Table]*table{}
 	err := replica.ReadSnapshot(*s, d.tables, func(r row.Row) error {
-		rows[r.Table] = append(rows[r.Table], r)
+		tableIn(rows, r.Table).insert(r)
 		return nil
 	})
 	if err != nil {
@@ -321,36 +330,27 @@ func (d *disk) effect(e row.Effect, u *undo) {
 	d.put(e.Row, u)
 }
 
-func (d *disk) find(r row.Row) (int, bool) {
-	rows := d.rows[r.Table]
-	return slices.BinarySearchFunc(rows, r, func(a, b row.Row) int {
-		return row.CompareKeys(r.Table, a.Values, b.Values)
-	})
+func (d *disk) find(r row.Row) (row.Row, bool) {
+	return d.table(r.Table).rows.find(r.Values[:r.Table.Key])
 }
 
 func (d *disk) put(r row.Row, u *undo) {
 	r.Values = slices.Clone(r.Values)
-	i, ok := d.find(r)
-	rows := d.rows[r.Table]
-	if ok {
-		old := rows[i]
+	if old, ok := d.find(r); ok {
 		d.digest.Remove(old)
-		rows[i] = r
+		d.table(r.Table).remove(old)
 		u.add(func() { d.put(old, nil) })
 	} else {
-		rows = slices.Insert(rows, i, r)
 		u.add(func() { d.remove(r, nil) })
 	}
 	d.digest.Add(r)
-	d.rows[r.Table] = rows
+	d.table(r.Table).insert(r)
 }
 
 func (d *disk) remove(r row.Row, u *undo) {
-	if i, ok := d.find(r); ok {
-		rows := d.rows[r.Table]
-		old := rows[i]
+	if old, ok := d.find(r); ok {
 		d.digest.Remove(old)
-		d.rows[r.Table] = slices.Delete(rows, i, i+1)
+		d.table(r.Table).remove(old)
 		u.add(func() { d.put(old, nil) })
 	}
 }
@@ -397,23 +397,27 @@ func path(r row.Range) ([]int, error) {
 }
 
 func (d *disk) scan(r row.Range, cols []int) []row.Row {
-	var found []row.Row
-	for _, v := range d.rows[r.Table] {
-		n := v.Values[cols[len(cols)-1]].Int
-		if (len(cols) == 1 || v.Values[cols[0]].Int == r.Eq) && r.From <= n && n <= r.To {
-			v.Values = slices.Clone(v.Values)
-			found = append(found, v)
+	list := &d.table(r.Table).rows
+	if r.ByIndex {
+		list = d.table(r.Table).index
+	}
+	ends := [2][]row.Value{{{Int: r.From}}, {{Int: r.To}}}
+	if len(cols) == 2 {
+		for i := range ends {
+			ends[i] = append([]row.Value{{Int: r.Eq}}, ends[i]...)
 		}
 	}
-	slices.SortStableFunc(found, func(a, b row.Row) int {
-		c := cmp.Compare(a.Values[cols[len(cols)-1]].Int, b.Values[cols[len(cols)-1]].Int)
-		if r.Desc {
-			c = -c
+	walk := list.from(ends[0])
+	if r.Desc {
+		walk = list.back(ends[1])
+	}
+	var found []row.Row
+	for v := range walk {
+		if list.compare(v, ends[0]) < 0 || list.compare(v, ends[1]) > 0 || r.Limit > 0 && len(found) == r.Limit {
+			break
 		}
-		return c
-	})
-	if r.Limit > 0 && len(found) > r.Limit {
-		found = found[:r.Limit]
+		v.Values = slices.Clone(v.Values)
+		found = append(found, v)
 	}
 	return found
 }
@@ -430,7 +434,7 @@ func (d *disk) Export() (replica.Snapshot, error) {
 	w := replica.NewSnapshotWriter(mark)
 	for _, t := range d.tables {
 		w.Table(t)
-		for _, r := range d.rows[t] {
+		for r := range d.table(t).rows.all() {
 			if err := w.Row(r); err != nil {
 				return replica.Snapshot{}, fmt.Errorf("export at %d: %w", mark.Index, err)
 			}

@@ -56,6 +56,7 @@ func (c *client) attached(t *stream, a replica.Attached) {
 		c.w.fail("feed", "c%d asked for events after %d and was attached after %d", c.n, c.cursor, a.After)
 		return
 	}
+	c.w.checks.owner(c.dev.id, a.UID, "attached")
 	f.acked = a.After
 	f.sub = c.w.history.sub(device(c.dev.id), a.After)
 	c.w.stats.Attached++
@@ -71,6 +72,7 @@ func (c *client) pushed(t *stream, p replica.Push) {
 		c.w.fail("feed", "c%d at %d got event %d: %v", c.n, f.reader.Cursor, p.Event.N, err)
 		return
 	}
+	c.w.checks.owner(c.dev.id, p.Event.Account, "event")
 	c.cursor = p.Event.N // stored with the event, before anything is acknowledged
 	c.seen = session.Pos{Epoch: p.Pos.Epoch, Index: uint64(p.Pos.Index)}
 	c.w.stats.Pushed++

@@ -133,7 +133,7 @@ func (c *client) history(op Op) {
 		return
 	}
 	conv := c.convs[c.draw(len(c.convs))]
-	after, limit := uint64(c.draw(4)*op.To), 1+c.draw(50)
+	after, limit := uint64(c.draw(4)*op.To), 1+c.draw(c.w.plan.Knobs.Page)
 	c.read(replica.History{Members: conv, After: after, Limit: limit},
 		lin.Event{Op: lin.OpHistory, Dev: device(c.dev.id), Conv: pair(conv), After: after, Limit: uint64(limit)})
 }

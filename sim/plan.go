@@ -31,6 +31,7 @@ type Knobs struct {
 	Lease       time.Duration // cluster time
 	Effects     time.Duration // how long row changes wait for company
 	Window      int           // commands a client may have in flight
+	Page        int           // messages a client asks for at once, at most
 	SaveMin     time.Duration // a save takes between these
 	SaveMax     time.Duration
 	DriftPpm    int // clocks run up to so much too fast or too slow
@@ -106,13 +107,14 @@ func Generate(seed uint64) Plan {
 	d := Dice(seed)
 	r := d.roll(dicePlan, 0)
 	p := Plan{Seed: seed, Voters: 3 + 2*r.upTo(2), Clients: 2 + r.upTo(4), Chaos: 8 * time.Second,
-		Multi: r.ppm(250_000), Password: r.ppm(400_000), Search: true}
+		Multi: r.ppm(250_000), Password: r.ppm(400_000), Search: seed%searchEvery == 0}
 	p.Knobs = Knobs{
 		KeepEntries: []int{1, 4, 16, 64, 1 << 20}[r.upTo(5)],
 		MaxAppend:   []int{1, 200, 1000, 1 << 20}[r.upTo(4)],
 		MaxQueue:    []int{30, 10_000, 10_000, 10_000}[r.upTo(4)],
 		Lease:       []time.Duration{3, 10, 30}[r.upTo(3)] * time.Second,
 		Window:      []int{1, 2, 8}[r.upTo(3)],
+		Page:        50,
 		Effects:     []time.Duration{1, 20, 250, 3000}[r.upTo(4)] * time.Millisecond,
 		SaveMin:     100 * time.Microsecond,
 		SaveMax:     []time.Duration{1, 5, 20}[r.upTo(3)] * time.Millisecond,
@@ -124,9 +126,49 @@ func Generate(seed uint64) Plan {
 	}
 	p.addFaults(d.roll(dicePlan, 1))
 	for c := range p.Clients {
-		p.Scripts = append(p.Scripts, script(d.roll(dicePlan, uint64(100+c)), p.Clients, uint64(c)))
+		r := d.roll(dicePlan, uint64(100+c))
+		p.Scripts = append(p.Scripts, script(r, 20+r.upTo(longestScript-20), p.Clients, uint64(c)*1000, weights))
 	}
 	return p
+}
+
+// searchEvery is of how many seeds one is judged without its positions, too; all are by them.
+const searchEvery = 16
+
+// longestScript is more than any script has that Generate makes.
+const longestScript = 60
+
+// GenerateLong makes a plan whose history has about so many operations, for Record: six people, and
+// two minutes between bouts of all that can go wrong. What would grow with the square of the length
+// is kept rare or small: new devices, whose tombstones a cluster keeps, restarts, and snapshots.
+func GenerateLong(seed uint64, operations int) Plan {
+	const clients, perItem, rest = 6, 1.7, 75 * time.Millisecond
+	items := max(1, int(float64(operations)/perItem/clients)) //arch:allow float: an estimate, before the run
+	p := Generate(seed)
+	p.Voters, p.Clients, p.Multi, p.Search, p.Scripts = 3, clients, false, false, nil
+	p.Knobs.KeepEntries, p.Knobs.MaxAppend, p.Knobs.MaxQueue = 4096, 1<<20, 10_000
+	p.Knobs.Window, p.Knobs.Page = 8, 10
+	d := Dice(seed)
+	for c := range clients {
+		r := d.roll(dicePlan, uint64(100+c))
+		p.Scripts = append(p.Scripts, script(r, items, clients, uint64(c)<<32, longWeights))
+	}
+	p.repeatFaults(d, time.Duration(items)*rest)
+	return p
+}
+
+// repeatFaults spreads bouts of faults over a long time, each of eight seconds.
+func (p *Plan) repeatFaults(d Dice, length time.Duration) {
+	bout, every := p.Chaos, 2*time.Minute
+	p.Faults = nil
+	for n := uint64(0); n == 0 || time.Duration(n)*every < length; n++ {
+		first := len(p.Faults)
+		p.addFaults(d.roll(dicePlan, 1<<32+n))
+		for i := first; i < len(p.Faults); i++ {
+			p.Faults[i].At += time.Duration(n) * every
+		}
+	}
+	p.Chaos = max(bout, length)
 }
 
 // pick is 0 half of the time, else up to most.
@@ -159,19 +201,28 @@ func (p *Plan) addFaults(r *roll) {
 	}
 }
 
-// script draws what a client does. Sends are most of it; the rest keeps it honest.
-func script(r *roll, accounts int, client uint64) []Op {
-	weights := []struct {
-		kind OpKind
-		n    int
-	}{{DoSend, 50}, {DoList, 10}, {DoHistory, 14}, {DoWhoami, 3}, {DoLogout, 4}, {DoDelete, 3},
+// A weight is how often a kind of item comes up.
+type weight struct {
+	kind OpKind
+	n    int
+}
+
+// Sends are most of it; the rest keeps it honest.
+var (
+	weights = []weight{{DoSend, 50}, {DoList, 10}, {DoHistory, 14}, {DoWhoami, 3}, {DoLogout, 4}, {DoDelete, 3},
 		{DoTakeover, 4}, {DoPasswd, 2}, {DoRepeat, 6}, {DoRest, 4}}
+	longWeights = []weight{{DoSend, 1000}, {DoList, 200}, {DoHistory, 280}, {DoWhoami, 60}, {DoLogout, 4},
+		{DoDelete, 1}, {DoTakeover, 4}, {DoPasswd, 40}, {DoRepeat, 120}, {DoRest, 20}}
+)
+
+// script draws what a client does: so many items, with ids from base on.
+func script(r *roll, items, accounts int, base uint64, weights []weight) []Op {
 	total := 0
 	for _, w := range weights {
 		total += w.n
 	}
 	var ops []Op
-	for i := range 20 + r.upTo(40) {
+	for i := range items {
 		n, kind := r.upTo(total), DoRest
 		for _, w := range weights {
 			if n -= w.n; n < 0 {
@@ -183,7 +234,7 @@ func script(r *roll, accounts int, client uint64) []Op {
 		if kind == DoRest {
 			rest = r.between(100*time.Millisecond, time.Second)
 		}
-		ops = append(ops, Op{ID: client*1000 + uint64(i) + 1, Kind: kind, To: r.upTo(accounts), Rest: rest})
+		ops = append(ops, Op{ID: base + uint64(i) + 1, Kind: kind, To: r.upTo(accounts), Rest: rest})
 	}
 	return ops
 }

@@ -19,14 +19,56 @@ type recorder struct {
 	ops   uint64
 	procs uint64
 	subs  uint64
+
+	// A long history goes to a file as it grows, and h holds only its end.
+	out     *lin.Encoder
+	written int          // events that have left h
+	waiting []*operation // called, perhaps without a number yet; in order. What follows stays in h
+	err     error
 }
+
+// keepEvents is how many events a recorder with a file lets gather.
+const keepEvents = 1 << 12
 
 func (r *recorder) stamp() uint64 { r.t++; return r.t }
 
 func (r *recorder) add(e lin.Event) int {
 	e.T = r.stamp()
+	return r.put(e)
+}
+
+func (r *recorder) put(e lin.Event) int {
+	if r.out != nil && len(r.h.Events) >= keepEvents {
+		r.flush()
+	}
 	r.h.Events = append(r.h.Events, e)
-	return len(r.h.Events) - 1
+	return r.written + len(r.h.Events) - 1
+}
+
+func (r *recorder) event(place int) *lin.Event { return &r.h.Events[place-r.written] }
+
+// flush writes what cannot change any more: all before the first call that still waits for its
+// number.
+func (r *recorder) flush() {
+	end := r.written + len(r.h.Events)
+	for len(r.waiting) > 0 && (r.waiting[0].done || r.event(r.waiting[0].inv).Dseq != 0) {
+		r.waiting = r.waiting[1:]
+	}
+	if len(r.waiting) > 0 {
+		end = r.waiting[0].inv
+	}
+	r.write(end)
+}
+
+func (r *recorder) write(end int) {
+	ready := end - r.written
+	for _, e := range r.h.Events[:ready] {
+		if err := r.out.Encode(e); err != nil && r.err == nil {
+			r.err = err
+		}
+	}
+	r.h.Events = append(r.h.Events[:0], r.h.Events[ready:]...)
+	r.written = end
 }
 
 // operation is one logical request of a client, from its first attempt to its definite answer.
@@ -43,10 +85,19 @@ type operation struct {
 func (r *recorder) begin(proc uint64, e lin.Event) *operation {
 	r.ops++
 	e.E, e.ID, e.P = lin.Inv, r.ops, proc
-	return &operation{id: r.ops, inv: r.add(e), proc: proc, kind: e.Op}
+	o := &operation{id: r.ops, inv: r.add(e), proc: proc, kind: e.Op}
+	if r.out != nil && e.Op != lin.OpHistory && e.Op != lin.OpList {
+		r.waiting = append(r.waiting, o)
+	}
+	return o
 }
 
-func (r *recorder) number(o *operation, dseq uint64) { r.h.Events[o.inv].Dseq = dseq }
+// number notes which number a call got. An operation that has one keeps it.
+func (r *recorder) number(o *operation, dseq uint64) {
+	if o.inv >= r.written {
+		r.event(o.inv).Dseq = dseq
+	}
+}
 
 func (r *recorder) fail(o *operation, why string) {
 	if !o.done && !o.info {
@@ -118,11 +169,16 @@ func pair(members [2]chat.UID) []uint64 {
 	return slices.Compact([]uint64{uint64(members[0]), uint64(members[1])})
 }
 
+// end closes the history. Its lines are counted from the meta line on.
+func (r *recorder) end() {
+	r.add(lin.Event{E: lin.End, Lines: uint64(r.written+len(r.h.Events)) + 1})
+}
+
 func (r *recorder) phase(name string) { r.add(lin.Event{E: lin.Phase, Name: name}) }
 
 func (r *recorder) fault(f Fault) {
-	i := r.add(lin.Event{E: lin.Fault, Kind: string(f.Kind), On: strconv.Itoa(f.On)})
-	r.h.Events[i].Until = r.h.Events[i].T
+	e := r.event(r.add(lin.Event{E: lin.Fault, Kind: string(f.Kind), On: strconv.Itoa(f.On)}))
+	e.Until = e.T
 }
 
 func (r *recorder) sub(dev string, after uint64) uint64 {
@@ -161,11 +217,10 @@ func (r *recorder) entries(log []raft.Entry, ended map[raft.Index][]chat.DeviceI
 			continue
 		}
 		if req.Numbered {
-			r.h.Events = append(r.h.Events, lin.Event{E: lin.Entry, Pos: uint64(e.Index),
-				Dev: device(req.Device), Dseq: req.DSeq})
+			r.put(lin.Event{E: lin.Entry, Pos: uint64(e.Index), Dev: device(req.Device), Dseq: req.DSeq})
 		}
 		for _, d := range ended[e.Index] {
-			r.h.Events = append(r.h.Events, lin.Event{E: lin.Entry, Pos: uint64(e.Index), Op: lin.OpExpire,
+			r.put(lin.Event{E: lin.Entry, Pos: uint64(e.Index), Op: lin.OpExpire,
 				Dev: device(session.DeviceID(d))})
 		}
 	}

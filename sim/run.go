@@ -99,10 +99,32 @@ func RunLogged(p Plan, log io.Writer) Result {
 	return w.result()
 }
 
+// Record is Run for a plan so long that its history does not fit into memory: the history goes to a
+// file, and whoever has that file judges it. Everything else is checked as in Run.
+func Record(p Plan, file io.Writer) Result {
+	w := newWorld(p, nil)
+	w.history.out = lin.NewEncoder(file, w.meta())
+	w.runUntil(p.Chaos, func() bool {
+		return !slices.ContainsFunc(w.clients, func(c *client) bool { return !c.finished })
+	})
+	w.recover()
+	w.stats.Virtual, w.stats.Committed = w.now, uint64(len(w.checks.ghost))
+	w.close()
+	w.history.write(w.history.written + len(w.history.h.Events))
+	if err := w.history.err; err != nil {
+		w.fail("file", "%v", err)
+	}
+	return Result{Plan: w.plan, Trace: uint64(w.trace), Stats: w.stats, Failure: w.failure}
+}
+
 // newWorld makes a world in which everybody is about to begin.
 func newWorld(p Plan, log io.Writer) *world {
 	w := &world{plan: p, dice: Dice(p.Seed), log: log, chain: raft.Chain{'s', 'i', 'm'}}
 	w.links = links{shut: map[[2]raft.ID]int{}, count: map[[2]raft.ID]uint64{}}
+	w.budget = maxEvents
+	for _, s := range p.Scripts {
+		w.budget += uint64(max(0, len(s)-longestScript) * maxEventsPerItem)
+	}
 	w.checks = newChecks(w)
 	w.birth()
 	w.schedule()
@@ -223,17 +245,27 @@ func (c *client) readAll(convs [][2]chat.UID) {
 		lin.Event{Op: lin.OpHistory, Dev: device(c.dev.id), Conv: pair(conv), Limit: 500}, then)
 }
 
-// judge closes the history and has it judged.
-func (w *world) judge(r *Result) *lin.History {
-	h := &w.history.h
+// meta says under which rules the history is to be read.
+func (w *world) meta() lin.Meta {
 	login := lin.LoginExclusive
 	if w.plan.Multi {
 		login = lin.LoginMulti
 	}
-	h.Meta = lin.Meta{Clock: lin.ClockEvent, Positions: lin.PositionsEvery, Seed: w.plan.Seed & (1<<53 - 1),
+	return lin.Meta{Clock: lin.ClockEvent, Positions: lin.PositionsEvery, Seed: w.plan.Seed & (1<<53 - 1),
 		Rules: lin.Rules{Login: login, Expiry: lin.ExpiryLogged}}
+}
+
+// close adds to the history what only the log knows, and its end.
+func (w *world) close() {
 	w.history.entries(w.checks.ghost, w.checks.ended)
-	h.End(w.history.stamp())
+	w.history.end()
+}
+
+// judge closes the history and has it judged.
+func (w *world) judge(r *Result) *lin.History {
+	w.close()
+	h := &w.history.h
+	h.Meta = w.meta()
 	if w.failure != nil {
 		return h
 	}

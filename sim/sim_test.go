@@ -4,11 +4,16 @@ import (
 	"bufio"
 	"flag"
 	"fmt"
+	"io"
 	"os"
+	"path/filepath"
 	"runtime/debug"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
+
+	lin "parley/linearizability"
 )
 
 var (
@@ -16,7 +21,8 @@ var (
 	seedsFlag = flag.String("seeds", "", "run a range of seeds: A-B")
 	twinFlag  = flag.Bool("twin", false, "run every seed twice and compare")
 	logFlag   = flag.String("log", "", "with -seed: write all that happens to this file")
-	fileFlag  = flag.String("history", "", "with -seed: write the recorded history to this file")
+	fileFlag  = flag.String("history", "", "with -seed or TestLongHistory: write the recorded history to this file")
+	opsFlag   = flag.Int("operations", 5_000, "length of the history of TestLongHistory")
 )
 
 // TestMain lets garbage gather longer: a world is small and soon gone.
@@ -119,4 +125,73 @@ func writeHistory(t *testing.T, name string, r *Result) {
 	if err != nil {
 		t.Fatal(fmt.Errorf("write history: %w", err))
 	}
+}
+
+// A long history passes, read back from its file. A million operations:
+//
+//	go test ./sim -run TestLongHistory -count=1 -v -timeout 1h -operations=1000000 -history=FILE
+//
+// It takes a quarter of an hour; -seed chooses another.
+func TestLongHistory(t *testing.T) {
+	name := *fileFlag
+	if name == "" || *seedsFlag != "" {
+		name = filepath.Join(t.TempDir(), "long.jsonl")
+	}
+	seed := uint64(1)
+	if *seedFlag != "" {
+		seed = parseSeed(*seedFlag)
+	}
+	f, err := os.Create(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	w := bufio.NewWriterSize(f, 1<<20)
+	r := Record(GenerateLong(seed, *opsFlag), w)
+	if err := w.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	t.Log(r.String())
+	if r.Failure != nil {
+		t.Fatalf("FAIL %v", r.Failure)
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		t.Fatal(err)
+	}
+	h, err := lin.Read(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := lin.Check(h, lin.Options{Certificate: true})
+	t.Logf("%v%+v", v, v.Stats)
+	if v.Verdict != lin.Pass {
+		t.Errorf("%v", v)
+	}
+}
+
+// What the certificate adds to a sweep over seeds, in percent of the time without it; below ten is
+// what we want. Run it with
+//
+//	go test ./sim -run '^$' -bench Certificate -benchtime 1x
+func BenchmarkCertificate(b *testing.B) {
+	const seeds = 200
+	var all, judged time.Duration
+	for b.Loop() {
+		for seed := uint64(1); seed <= seeds; seed++ {
+			p := Generate(seed)
+			p.Search = false
+			start := time.Now()
+			r := Run(p)
+			all += time.Since(start)
+			if r.Failure != nil {
+				b.Fatal(r.Failure)
+			}
+			start = time.Now()
+			lin.Check(r.History, lin.Options{Certificate: true})
+			judged += time.Since(start)
+		}
+	}
+	b.ReportMetric(100*judged.Seconds()/(all-judged).Seconds(), "%")
+	b.ReportMetric(judged.Seconds()*1e6/float64(b.N*seeds), "µs/check")
+	b.ReportMetric(all.Seconds()*1e6/float64(b.N*seeds), "µs/seed")
 }

@@ -27,6 +27,7 @@ type world struct {
 	trace   trace
 
 	healed  bool
+	budget  uint64 // events
 	log     io.Writer
 	failure *Failure
 }
@@ -138,15 +139,18 @@ func (w *world) runUntil(limit time.Duration, done func() bool) bool {
 }
 
 // maxEvents ends a run that does not end by itself: a verdict never depends on how fast the machine
-// was.
-const maxEvents = 3_000_000
+// was. A long plan has so many more for each item of its scripts.
+const (
+	maxEvents        = 3_000_000
+	maxEventsPerItem = 1_000
+)
 
 func (w *world) step() {
 	at, e := w.queue.pop()
 	w.now = at
 	w.stats.Events++
-	if w.stats.Events > maxEvents {
-		w.fail("budget", "no end after %d events at %v", maxEvents, w.now)
+	if w.stats.Events > w.budget {
+		w.fail("budget", "no end after %d events at %v", w.budget, w.now)
 		return
 	}
 	w.trace.event(w.now, e.name, e.who)
