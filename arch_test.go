@@ -66,13 +66,15 @@ var rooms = []room{
 	{name: "realnet", ours: machines + " realnet/sqlite realnet/wire",
 		modules: "google.golang.org/grpc golang.org/x/crypto/argon2",
 		tests:   "core/replica/storagetest realnet/realnettest " + goCmp},
+	{name: "realnet/recording", ours: "core/chat core/replica core/session linearizability realnet",
+		tests: "core/raft"},
 	{name: "realnet/realnettest", ours: machines + " realnet realnet/wire", modules: "google.golang.org/grpc"},
 
-	{name: "cmd/parley", ours: machines + " linearizability realnet realnet/wire",
+	{name: "cmd/parley", ours: machines + " linearizability realnet realnet/recording realnet/wire",
 		modules: "github.com/spf13 golang.org/x/term", tests: "realnet/realnettest " + goCmp},
 	{name: "cmd/parleyd", ours: machines + " linearizability realnet realnet/wire realnet/sqlite",
-		modules: "github.com/spf13", tests: "realnet/realnettest"},
-	{name: "cmd/parleybench", ours: machines + " linearizability realnet realnet/wire",
+		modules: "github.com/spf13", tests: "realnet/realnettest realnet/recording"},
+	{name: "cmd/parleybench", ours: machines + " linearizability realnet realnet/recording realnet/wire",
 		modules: "github.com/spf13", tests: "realnet/realnettest"},
 }
 

@@ -12,6 +12,8 @@ import (
 	"syscall"
 
 	"golang.org/x/term"
+
+	"parley/realnet/recording"
 )
 
 // app is what every command needs of the world, so that a test can give it another one.
@@ -25,7 +27,7 @@ type app struct {
 	settings settings
 	places   places
 	started  bool // a command has begun: errors from here on are not about usage
-	recorder *recorder
+	recorder *recording.Recorder
 	input    *bufio.Reader // of stdin, once somebody reads lines of it
 	signals  chan os.Signal
 }
@@ -58,10 +60,7 @@ func (a *app) run(ctx context.Context, args []string) int {
 	root := newTree(a)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
-	if a.recorder != nil {
-		err = errors.Join(err, a.recorder.close())
-	}
-	return a.end(ctx, err)
+	return a.end(ctx, errors.Join(err, a.stopRecording()))
 }
 
 // signalled is why a command was cancelled.

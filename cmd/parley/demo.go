@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	lin "parley/linearizability"
+	"parley/realnet/recording"
 )
 
 // The demo: three replicas, two people, a murder, and the proof that nothing was lost. Each step
@@ -24,6 +25,7 @@ func demoCommand(a *app) *cobra.Command {
 		Long: `Start three server processes in a temporary directory, let ada write to bob, kill the leader with
 SIGKILL halfway, stop and start all, and have the recorded history judged. Exit code 0 if everything
 held, else 1: then the line that broke is named, and directory and history stay.`,
+		Annotations: map[string]string{offline: "records by itself"},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.messages < 2 {
 				return usage("--messages %d: the demo needs at least 2", o.messages)
@@ -48,7 +50,7 @@ type demo struct {
 	dir     string
 	begun   time.Time
 	cluster *demoCluster
-	record  *recorder
+	record  *recording.Recorder
 	ada     *demoClient
 	bob     *demoClient
 }
@@ -137,7 +139,7 @@ func (d *demo) close() {
 		d.cluster.close()
 	}
 	if d.record != nil {
-		d.record.close()
+		d.record.Close()
 		d.record = nil
 	}
 }
@@ -145,7 +147,7 @@ func (d *demo) close() {
 func (d *demo) historyFile() string { return filepath.Join(d.dir, "history.jsonl") }
 
 func (d *demo) start(ctx context.Context) (demoLine, error) {
-	record, err := newRecorder(d.historyFile())
+	record, err := newRecorder(d.historyFile(), lin.LoginExclusive)
 	if err != nil {
 		return demoLine{}, err
 	}
@@ -258,14 +260,14 @@ func (d *demo) restart(ctx context.Context) (demoLine, error) {
 
 // history reads everything once more, and has all that was seen judged.
 func (d *demo) history(ctx context.Context) (demoLine, error) {
-	d.record.phase(lin.PhaseHealed)
+	d.record.Phase(lin.PhaseHealed)
 	if err := errors.Join(d.ada.readAll(ctx), d.bob.readAll(ctx)); err != nil {
 		return demoLine{}, err
 	}
-	d.record.phase(lin.PhaseDrained)
+	d.record.Phase(lin.PhaseDrained)
 	d.ada.close()
 	d.bob.close()
-	err := d.record.close()
+	err := d.record.Close()
 	d.record = nil
 	if err != nil {
 		return demoLine{}, err

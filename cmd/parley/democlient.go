@@ -12,6 +12,7 @@ import (
 	"parley/core/chat"
 	"parley/core/replica"
 	"parley/realnet"
+	"parley/realnet/recording"
 )
 
 // demoClient is a person in the demo: a device with its outbox in memory, whose every call and answer
@@ -32,8 +33,8 @@ type demoClient struct {
 }
 
 // newDemoClient signs somebody up.
-func newDemoClient(ctx context.Context, cluster *demoCluster, r *recorder, name string) (*demoClient, error) {
-	cfg := realnet.ClientConfig{Servers: cluster.servers(), Agent: "parley demo", Record: r.observe, Timeout: time.Minute}
+func newDemoClient(ctx context.Context, cluster *demoCluster, r *recording.Recorder, name string) (*demoClient, error) {
+	cfg := realnet.ClientConfig{Servers: cluster.servers(), Agent: "parley demo", Record: r.Observe, Timeout: time.Minute}
 	rand.Read(cfg.Device[:])
 	rand.Read(cfg.Secret[:])
 	c, err := realnet.NewClient(cfg)

@@ -158,7 +158,7 @@ func (s *seat) voidAll(ctx context.Context) error {
 		case err == nil, errors.As(err, &p) && p.code == "E_VOIDED":
 			err = s.show(pendingShape(line, "voided"), fmt.Sprintf("%4d  %s  never happened", line.DSeq, safe(describe(line.Command))))
 		case errors.As(err, &p) && p.code == "E_SEQ_REUSED":
-			reply.Code = string(reply.Result.Code)
+			reply = reply.Decided()
 			err = s.settled(line, reply, judge(realnet.Outcome{Reply: reply}, detailsOf(line.Command)))
 		}
 		if err != nil {

@@ -18,7 +18,8 @@ const (
 	exitOK          = 0
 	exitNo          = 1   // the answer is no, or an error without a better number
 	exitUsage       = 64  // wrong usage
-	exitData        = 65  // bad name or text
+	exitData        = 65  // bad name or text, or a file that is no history
+	exitNoInput     = 66  // a file cannot be read
 	exitNoSuch      = 67  // no such user, message …
 	exitNotApplied  = 69  // definitely not applied: safe to run again
 	exitBug         = 70  // a check of our own failed

@@ -21,7 +21,7 @@ import (
 //	[!] stdout|stderr REGEX  what the last one wrote
 //	cmp stdout|stderr FILE   the same, byte for byte
 //	server stop|start        the script's server
-//	env KEY=VALUE, chmod MODE PATH, exists PATH, write PATH TEXT
+//	env KEY=VALUE, chmod MODE PATH, exists PATH, grep REGEX PATH, write PATH TEXT
 //
 // Files stand at the end, after lines "-- name --".
 func TestScripts(t *testing.T) {
@@ -149,6 +149,8 @@ func (s *script) command(name string, args []string, not bool) {
 		if _, err := os.Stat(s.path(args[0])); (err == nil) == not {
 			s.Fatalf("%s: exists %s: %v", s.where, args[0], err)
 		}
+	case "grep":
+		s.match(args[1], s.read(args[1]), args[0], not)
 	case "write":
 		s.must(os.MkdirAll(filepath.Dir(s.path(args[0])), 0o700))
 		s.must(os.WriteFile(s.path(args[0]), []byte(strings.Join(args[1:], " ")+"\n"), 0o600))

@@ -96,7 +96,7 @@ func (a *app) clientConfig() realnet.ClientConfig {
 		Agent: "parley " + version(),
 	}
 	if a.recorder != nil {
-		cfg.Record = a.recorder.observe
+		cfg.Record = a.recorder.Observe
 	}
 	return cfg
 }
@@ -111,15 +111,22 @@ func (s *seat) close() {
 
 // policy asks the servers what a client should know before it asks a person.
 func (s *seat) policy(ctx context.Context) (realnet.ServerPolicy, error) {
-	link := s.link
-	if link == nil {
-		visitor, err := s.dial(s.clientConfig())
-		if err != nil {
-			return realnet.ServerPolicy{}, err
-		}
-		defer visitor.Close()
-		link = visitor
+	if s.link == nil {
+		return s.askPolicy(ctx)
 	}
+	return policyOf(ctx, s.link)
+}
+
+func (a *app) askPolicy(ctx context.Context) (realnet.ServerPolicy, error) {
+	visitor, err := a.dial(a.clientConfig())
+	if err != nil {
+		return realnet.ServerPolicy{}, err
+	}
+	defer visitor.Close()
+	return policyOf(ctx, visitor)
+}
+
+func policyOf(ctx context.Context, link cluster) (realnet.ServerPolicy, error) {
 	for _, server := range link.Status(ctx) {
 		if server.Err == nil {
 			return server.Policy, nil

@@ -9,6 +9,7 @@ import (
 	"parley/core/chat"
 	"parley/core/replica"
 	"parley/core/session"
+	lin "parley/linearizability"
 	"parley/realnet"
 )
 
@@ -43,6 +44,8 @@ func TestJSONGolden(t *testing.T) {
 		statusShape(&realnet.ServerStatus{Address: "127.0.0.1:3056", Err: os.ErrDeadlineExceeded}),
 		refusal(session.Rejected, "E_NO_SUCH_USER", details{name: "bob"}).shape(),
 		jsonVersion{1, "version", "0.1.0", "go1.26"},
+		jsonReport{1, "history", "h.jsonl", lin.Report{Verdict: lin.Illegal, Findings: []lin.Finding{
+			{Verdict: lin.Illegal, Rule: lin.RuleLostAck, Ops: []uint64{4, 3}, Pos: 13, Text: "a read ends too early"}}}},
 		demoLine{1, "demo", "failover", "n2 leads term 2; 140 ms from the kill to the next acknowledgement", 140, 0},
 	} {
 		if err := printJSON(&out, v); err != nil {

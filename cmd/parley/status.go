@@ -86,6 +86,7 @@ func nodeName(id uint64) string { return fmt.Sprintf("n%d", id) }
 func versionCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use: "version", Short: "The version of parley", Args: args(cobra.NoArgs),
+		Annotations: map[string]string{offline: "here is nobody to talk to"},
 		RunE: func(*cobra.Command, []string) error {
 			return a.show(jsonVersion{1, "version", version(), goVersion()}, "parley "+version()+" "+goVersion())
 		},

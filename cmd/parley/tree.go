@@ -29,7 +29,7 @@ ends, for people and scripts.`,
 	root.AddCommand(
 		signupCommand(a), loginCommand(a), logoutCommand(a), whoamiCommand(a), passwdCommand(a),
 		sendCommand(a), readCommand(a), historyCommand(a), watchCommand(a), listCommand(a),
-		outboxCommand(a), deleteCommand(a), statusCommand(a), versionCommand(a), demoCommand(a),
+		outboxCommand(a), deleteCommand(a), checkCommand(a), statusCommand(a), versionCommand(a), demoCommand(a),
 		replicaCommand(a),
 	)
 	root.AddCommand(topics()...)
@@ -43,14 +43,13 @@ func (a *app) begin(cmd *cobra.Command) error {
 		return err
 	}
 	a.started = true
-	if a.settings.record != "" {
-		r, err := newRecorder(a.settings.record)
-		if err != nil {
-			return err
-		}
-		a.recorder = r
+	switch {
+	case a.settings.record == "":
+		return nil
+	case isOffline(cmd):
+		return usage("%s has nothing to --record", cmd.CommandPath())
 	}
-	return nil
+	return a.startRecording(cmd.Context())
 }
 
 func (a *app) configure(flags *pflag.FlagSet) (err error) {
@@ -102,8 +101,12 @@ $XDG_RUNTIME_DIR/parley/           locks`
 
 const exitHelp = `  0  done
   1  the answer is no, or an error without a better number
+ 10  check: illegal, no order explains the history
+ 11  check: the order that the positions claim does not explain it
+ 12  check: unknown, undecided or too little seen
  64  wrong usage
- 65  bad data: a bad name, a bad, empty or too large text
+ 65  bad data: a bad name, a bad, empty or too large text; check: a file is no history
+ 66  check: a file could not be read
  67  no such user
  69  definitely not applied, safe to run again: no server, no leader, busy, full
  70  a bug: a check of our own failed, such as a gap in the feed

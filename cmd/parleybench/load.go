@@ -15,6 +15,7 @@ import (
 	"parley/core/replica"
 	"parley/core/session"
 	"parley/realnet"
+	"parley/realnet/recording"
 )
 
 // load is all connections of a run.
@@ -23,7 +24,7 @@ type load struct {
 	pool  *realnet.ClientPool
 	conns []*conn
 	body  string
-	rec   *recorder
+	rec   *recording.Recorder
 
 	phase   atomic.Int32 // of the run: which of its measures count
 	started atomic.Int64 // requests, while measuring
@@ -79,7 +80,7 @@ func (l *load) connect(ctx context.Context, servers []string) error {
 			Agent: "parleybench", Pool: l.pool, Insecure: l.o.insecure, Window: l.o.inflight,
 		}
 		if l.rec != nil {
-			cfg.Record = l.rec.observe
+			cfg.Record = l.rec.Observe
 		}
 		var err error
 		if c.client, err = realnet.NewClient(cfg); err != nil {

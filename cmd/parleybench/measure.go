@@ -76,8 +76,8 @@ func measure(ctx context.Context, o *options) (r *report, err error) {
 	l.stop(&over)
 	r.fill(l, servers)
 	if l.rec != nil {
-		l.rec.phase("healed")
-		err = l.rec.close()
+		l.rec.Phase("healed")
+		err = l.rec.Close()
 	}
 	return r, err
 }

@@ -35,6 +35,8 @@ func talk(t testing.TB, s *servers) *conversation {
 		t:   t,
 		ada: realnettest.NewPerson("ada", "", s.addresses), bob: realnettest.NewPerson("bob", "", s.addresses),
 	}
+	saw := witness(t)
+	c.ada.Record, c.bob.Record = saw, saw
 	t.Cleanup(c.ada.Close)
 	t.Cleanup(c.bob.Close)
 	c.ada.Signup(t)

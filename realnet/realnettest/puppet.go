@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"parley/core/chat"
 	"parley/core/replica"
 	"parley/core/session"
+	"parley/realnet"
 	"parley/realnet/wire"
 )
 
@@ -219,6 +221,7 @@ type Person struct {
 	Secrets wire.Secrets
 	DSeq    uint64
 	Pos     replica.Pos
+	Record  func(realnet.Observation) // if set, is told of every call and what came of it
 
 	at     int // the server to try
 	puppet *Puppet
@@ -250,12 +253,31 @@ func (p *Person) Command(ctx context.Context, cmd chat.Command) (replica.Reply, 
 // Repeat is Command under the last number.
 func (p *Person) Repeat(ctx context.Context, cmd chat.Command) (replica.Reply, error) {
 	call := replica.Call{Device: p.Device, DSeq: p.DSeq, Through: p.DSeq - 1, Command: cmd}
-	return p.ask(ctx, call)
+	return p.recorded(ctx, call)
 }
 
 // Query asks until there is an answer.
 func (p *Person) Query(ctx context.Context, q replica.Query) (replica.Reply, error) {
-	return p.ask(ctx, replica.Call{Device: p.Device, Query: q})
+	return p.recorded(ctx, replica.Call{Device: p.Device, Query: q})
+}
+
+var operations atomic.Uint64 // of all persons
+
+// recorded is ask with a witness.
+func (p *Person) recorded(ctx context.Context, call replica.Call) (replica.Reply, error) {
+	if p.Record == nil {
+		return p.ask(ctx, call)
+	}
+	o := realnet.Observation{Kind: realnet.Called, Op: operations.Add(1), Device: p.Device, DSeq: call.DSeq,
+		Command: call.Command, Query: call.Query}
+	p.Record(o)
+	r, err := p.ask(ctx, call)
+	o.Kind, o.Reply = realnet.Answered, r
+	if err != nil {
+		o.Kind, o.Why = realnet.Unsettled, err.Error()
+	}
+	p.Record(o)
+	return r, err
 }
 
 // attempt is how long one server has to answer.
