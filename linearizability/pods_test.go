@@ -1,6 +1,7 @@
 package linearizability
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -145,7 +146,7 @@ func TestPartition(t *testing.T) {
 func BenchmarkPods(b *testing.B) {
 	for _, unknown := range []int{0, 1} {
 		b.Run(fmt.Sprintf("unknown=%d", unknown), func(b *testing.B) {
-			h := podPlan{pods: 1000, worldPlan: worldPlan{clients: 5, ops: 1000, unknown: unknown}}.history(1<<32, never0.Rules)
+			h := asRead(b, podPlan{pods: 1000, worldPlan: worldPlan{clients: 5, ops: 1000, unknown: unknown}}.history(1<<32, never0.Rules))
 			b.ReportAllocs()
 			for b.Loop() {
 				if r := Check(h, Options{}); r.Verdict != Pass {
@@ -154,6 +155,20 @@ func BenchmarkPods(b *testing.B) {
 			}
 		})
 	}
+}
+
+// asRead is a history as it comes from a file.
+func asRead(b *testing.B, h *History) *History {
+	b.Helper()
+	var file bytes.Buffer
+	if err := h.Write(&file); err != nil {
+		b.Fatal(err)
+	}
+	h, err := Read(&file)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return h
 }
 
 // weakened forgets n answers to commands, and raises an epoch half-way if it shall be illegal.

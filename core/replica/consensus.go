@@ -53,11 +53,11 @@ func (m *Machine) roleChanged(now time.Duration, role raft.Role, out *Output) {
 	}
 }
 
-// deposed forgets what only a leader does.
+// deposed forgets what only a leader does, but for the addresses of strangers: they get no new start by it.
 func (m *Machine) deposed() {
 	m.courier.transfers, m.courier.kept = nil, nil
 	m.heard.items = nil
-	m.door.rates = nil // origins stays: a stranger gets no new start by it
+	m.door.rates = nil
 }
 
 func (m *Machine) leads() bool { return m.role.Kind == raft.Leader }

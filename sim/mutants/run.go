@@ -70,6 +70,11 @@ func run(ids []string) error {
 	if err != nil {
 		return err
 	}
+	for i := range all { // a patch that has gone stale is found in time, also where few are run
+		if out, err := exec.Command("git", "-C", root, "apply", "--check", all[i].file).CombinedOutput(); err != nil {
+			return fmt.Errorf("%s does not apply any more:\n%s", all[i].id, out)
+		}
+	}
 	if *few {
 		ids = append(ids, sentinels...)
 	}
