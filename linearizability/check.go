@@ -35,7 +35,7 @@ const DefaultBudget = 1_000_000
 type Options struct {
 	Certificate bool // verify the order that the positions claim
 	Search      bool // look for any order, without looking at positions
-	Budget      int  // configurations per engine; 0 means DefaultBudget
+	Budget      int  // configurations per engine, for the search 16 more for each operation; 0 means DefaultBudget
 }
 
 // A Report is what Check found.

@@ -248,7 +248,7 @@ func (s *stream) returned(st *step) (tried []*configuration) {
 	slot := s.slotOf[st]
 	var near []int
 	var found, open []*configuration
-	seen := map[any][]*configuration{}
+	seen := map[key][]*configuration{}
 	add := func(c *configuration) {
 		for _, other := range seen[c.hash] {
 			if c.done.same(other.done) && c.equal(other.state) {

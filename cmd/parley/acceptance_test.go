@@ -23,7 +23,7 @@ import (
 // C14, C27, C31, C32).
 func TestT4OfflineUser(t *testing.T) {
 	if testing.Short() {
-		t.Skip("kills processes")
+		t.Skip("-short: it kills processes; .ci/run runs it")
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -232,7 +232,7 @@ func TestWatchSignalsAndLock(t *testing.T) {
 // The demo holds, says so in the lines of the manual, and leaves nothing behind.
 func TestDemo(t *testing.T) {
 	if testing.Short() {
-		t.Skip("kills processes")
+		t.Skip("-short: it kills processes; .ci/run runs it")
 	}
 	temp := t.TempDir()
 	cmd := parley(t, t.TempDir(), nil, "demo", "--messages", "40")

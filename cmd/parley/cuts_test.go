@@ -25,10 +25,9 @@ type cutCase struct {
 	want    string // what check prints, to another user
 }
 
-// Every command cut before sending, after commit and after the reply, by the network or by the death
-// of the client, then retried: the same result, and one effect (T11, C08, C15). The simulator cuts
-// between any two steps; this is the same on real files and sockets.
-func TestT11Cuts(t *testing.T) {
+// startCuts starts a server behind a proxy that can cut.
+func startCuts(t *testing.T) *cuts {
+	t.Helper()
 	var net *proxy
 	s, err := startServers(t.TempDir(), 1, true, func(address string) string {
 		net = newProxy(t, address)
@@ -38,7 +37,14 @@ func TestT11Cuts(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.stop)
-	c := &cuts{T: t, net: net, servers: s, visitor: s.visitor(t), dir: t.TempDir()}
+	return &cuts{T: t, net: net, servers: s, visitor: s.visitor(t), dir: t.TempDir()}
+}
+
+// Every command cut before sending, after commit and after the reply, by the network or by the death
+// of the client, then retried: the same result, and one effect (T11, C08, C15). The simulator cuts
+// between any two steps; this is the same on real files and sockets.
+func TestT11Cuts(t *testing.T) {
+	c := startCuts(t)
 	c.must("sink", "signup", "sink")
 	for _, cut := range []struct {
 		name string
@@ -190,28 +196,19 @@ func (c *cuts) afterReply(what cutCase, home string) string {
 // What a dead client left: unsent it stays in the outbox, is listed, and given up never happens; sent
 // it did happen, and giving it up says so.
 func TestOutboxVoid(t *testing.T) {
-	var net *proxy
-	s, err := startServers(t.TempDir(), 1, true, func(address string) string {
-		net = newProxy(t, address)
-		return net.listener.Addr().String()
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.stop)
-	c := &cuts{T: t, net: net, servers: s, visitor: s.visitor(t), dir: t.TempDir()}
+	c := startCuts(t)
 	c.must("ada", "signup", "ada")
 	for _, before := range []bool{true, false} {
 		text := fmt.Sprintf("cut before=%t", before)
 		cmd, _ := c.begin(cutCase{args: []string{"send", "ada", text, "--timeout", "20s"}, marker: text}, "ada", before)
-		net.listener.Close()
+		c.net.listener.Close()
 		cmd.Process.Kill()
 		cmd.Wait()
 		list := c.must("ada", "outbox")
 		if !strings.HasSuffix(list, "  send ada  "+text+"\n") {
 			t.Errorf("outbox lists %q", list)
 		}
-		net.reopen(t)
+		c.net.reopen(t)
 		want := strings.TrimSuffix(list, text+"\n") + "never happened\n"
 		if !before {
 			want = "S[ada] " + text + "\n"

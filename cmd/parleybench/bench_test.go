@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 func bench(t *testing.T, args ...string) (r report) {
 	t.Helper()
 	if testing.Short() {
-		t.Skip("starts processes")
+		t.Skip("-short: it starts processes; .ci/run runs it")
 	}
 	var out strings.Builder
 	args = append([]string{"--start", "3", "--json", "--warmup", "10ms"}, args...)

@@ -120,7 +120,7 @@ func (p *pair) say(t *rapid.T) {
 // burst is what fills blocks of feed rows.
 func (p *pair) burst(t *rapid.T) {
 	if p.s.Settings().MaxQueue < 100 || rapid.IntRange(0, 3).Draw(t, "now") != 0 {
-		t.Skip("small queues")
+		t.Skip("an action that this state does not offer: small queues")
 	}
 	id, to := p.device(t), rapid.SampledFrom(people).Draw(t, "to")
 	for range 150 {
