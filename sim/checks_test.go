@@ -15,9 +15,9 @@ import (
 
 // calm is a plan in which nothing goes wrong by itself.
 func calm(seed uint64) Plan {
-	p := Generate(seed)
+	p := Generate(seed, Lite)
 	p.Voters, p.Faults, p.Password, p.Multi = 3, nil, false, false
-	p.Network = Network{DelayMin: 100 * time.Microsecond, DelayMax: time.Millisecond}
+	p.Network = Network{DelayMin: Span(100 * time.Microsecond), DelayMax: Span(time.Millisecond)}
 	p.Knobs.KeepEntries, p.Knobs.MaxQueue, p.Knobs.DriftPpm = 1<<20, 10_000, 0
 	return p
 }
@@ -92,7 +92,7 @@ func TestCheckersFindPlantedBugs(t *testing.T) {
 			}}})
 		}},
 		{"disks never finish again", "liveness", "two minutes after all healed", func(w *world) {
-			w.plan.Knobs.SaveMin, w.plan.Knobs.SaveMax = time.Hour, 2*time.Hour
+			w.plan.Knobs.SaveMin, w.plan.Knobs.SaveMax = Span(time.Hour), Span(2*time.Hour)
 		}},
 		{"an acknowledged message is not in the history that was read", "history", "", func(w *world) {
 			spoil(w, func(e *lin.Event) bool { return e.E == lin.OK && e.Seq == 2 }, func(e *lin.Event) { e.Seq = 1 })
@@ -102,7 +102,7 @@ func TestCheckersFindPlantedBugs(t *testing.T) {
 		}},
 	} {
 		t.Run(bug.name, func(t *testing.T) {
-			w := newWorld(calm(7), nil)
+			w := newWorld(calm(7), Options{})
 			w.run(1500 * time.Millisecond)
 			if w.failure != nil {
 				t.Fatalf("before the bug: %v", w.failure)

@@ -29,7 +29,8 @@ type client struct {
 	cursor uint64
 	seen   session.Pos // of the last event
 	placed bool        // cursor is known: this device was attached before
-	script int         // the next item
+	script []Op
+	item   int // the next one
 
 	machine *session.Client
 	out     session.ClientOutput
@@ -49,8 +50,11 @@ type client struct {
 	persona // what it is about to do
 	feed    subscription
 	ops     []*errand // every command of this device without an answer, for the history
-	draws   uint64
+	draws   draws
 }
+
+// draws counts what a client has drawn for, so that each draw has an address.
+type draws struct{ attach, ack, outbox uint64 }
 
 // identity is a device: its id and the hash of its secret.
 type identity struct {
@@ -82,9 +86,9 @@ type errand struct {
 
 func device(d session.DeviceID) string { return strconv.FormatUint(binary.BigEndian.Uint64(d[:8]), 16) }
 
-func (c *client) draw(n int) int {
-	c.draws++
-	return int(c.w.dice.draw(diceOp, uint64(c.n), c.draws) % uint64(n))
+// roll is for what the client does in the how-manieth case of something.
+func (c *client) roll(what string, nth uint64) *roll {
+	return c.w.dice.roll(diceOp, hashText(what)^uint64(c.n)<<48^nth)
 }
 
 // newDevice draws another identity; nothing of the old one is of use.
@@ -137,7 +141,7 @@ func (c *client) crash() {
 	if !c.up {
 		return
 	}
-	if c.saving != nil && c.draw(2) == 0 {
+	if c.saving != nil && c.roll("crash", uint64(c.life)).upTo(2) == 0 {
 		c.stored(*c.saving)
 	}
 	c.endFeed("crash")
@@ -190,7 +194,7 @@ func (c *client) state() string {
 		stopped = c.machine.Stopped()
 	}
 	return fmt.Sprintf("c%d: up %t, member %t, entering %t, item %d of %d, asking %t, resting %t, stopped %q, %d commands without an answer, outbox %d",
-		c.n, c.up, c.member, c.entering, c.script, len(c.w.plan.Scripts[c.n]), c.asking, c.resting, stopped, len(c.ops), len(c.box.Lines))
+		c.n, c.up, c.member, c.entering, c.item, len(c.script), c.asking, c.resting, stopped, len(c.ops), len(c.box.Lines))
 }
 
 func (c *client) abandonReads() {
@@ -288,8 +292,8 @@ func (c *client) save(s *session.Save) {
 			c.numbered(e, l.DSeq)
 		}
 	}
-	c.draws++
-	d := c.w.dice.roll(diceDisk, 1<<60|uint64(c.n)<<40|c.draws).between(50*time.Microsecond, 3*time.Millisecond)
+	c.draws.outbox++
+	d := c.roll("outbox", c.draws.outbox).between(50*time.Microsecond, 3*time.Millisecond)
 	c.later(d, "outbox", func() {
 		c.saving = nil
 		c.stored(*s)

@@ -1,6 +1,9 @@
 package sim
 
-import "time"
+import (
+	"math/bits"
+	"time"
+)
 
 // Dice is randomness with an address: there is no generator to draw from, only a function of who
 // asks, what for and for the how-manieth time. Taking one fault out of a plan leaves every other
@@ -56,6 +59,12 @@ func (r *roll) upTo(n int) int { return int(r.next() % uint64(n)) }
 // between gives lo … hi.
 func (r *roll) between(lo, hi time.Duration) time.Duration {
 	return lo + time.Duration(r.next()%uint64(hi-lo+1))
+}
+
+// logUpTo gives 1 … n; small numbers are as likely as large ones.
+func (r *roll) logUpTo(n int) int {
+	top := 1 << r.upTo(bits.Len(uint(n)))
+	return min(n, top+r.upTo(top))
 }
 
 // ppm is true so many times in a million.

@@ -1,16 +1,80 @@
 package sim
 
 import (
+	"fmt"
+	"slices"
 	"time"
 
 	"parley/core/raft"
-	"parley/core/replica"
 )
+
+// Fault is one thing that goes wrong, at a time, for a time.
+type Fault struct {
+	ID   uint64    `json:"id"` // its own draws hang on it
+	At   Span      `json:"at"`
+	For  Span      `json:"for,omitempty"`
+	Kind FaultKind `json:"kind"`
+	On   Target    `json:"on,omitempty"`
+	Arg  uint64    `json:"arg,omitempty"` // what the kind makes of it
+
+	// A fault with When looks before it strikes: it waits, from At on, for the Nth time that the mark is
+	// made.
+	When Mark `json:"when,omitempty"`
+	Nth  int  `json:"nth,omitempty"`
+}
+
+// FaultKind names a family of faults.
+type FaultKind string
+
+// Target says whom a fault strikes: a replica by its id, "n2", a client by its place, "c0", or
+// whoever fits when the fault strikes.
+type Target string
+
+// Targets that are found when the fault strikes. If nobody fits, nothing happens.
+const (
+	TheLeader Target = "leader"   // of the newest term
+	ThatOne   Target = "that one" // whom the mark is about that the fault waits for
+)
+
+func aServer(r *roll, p *Plan, f *Fault)   { f.On = Target(fmt.Sprintf("n%d", 1+r.upTo(p.Voters))) }
+func aClient(r *roll, p *Plan, f *Fault)   { f.On = Target(fmt.Sprintf("c%d", r.upTo(p.Clients))) }
+func theLeader(_ *roll, _ *Plan, f *Fault) { f.On = TheLeader }
+func nobody(*roll, *Plan, *Fault)          {}
+
+// family is a kind of fault: how a plan draws one, and what it does.
+type family struct {
+	kind     FaultKind
+	shortest time.Duration // it lasts at least so long
+	times    int           // so many times as often as others
+	aim      func(r *roll, p *Plan, f *Fault)
+	strike   func(w *world, f Fault)
+}
+
+// families are all faults there are. A seed draws each or not.
+func families() []family {
+	var all []family
+	all = append(all, lifeFaults()...)
+	all = append(all, netFaults()...)
+	all = append(all, diskFaults()...)
+	for i := range all {
+		if f := &all[i]; f.shortest == 0 {
+			f.shortest = 20 * time.Millisecond
+		}
+	}
+	return all
+}
+
+// often is how many faults there are where others have n.
+func (f *family) often(n int) int { return n * max(1, f.times) }
 
 // schedule puts the plan's faults into the queue.
 func (w *world) schedule() {
 	for _, f := range w.plan.Faults {
-		w.after(f.At, "fault", f.ID, func() {
+		if f.When != "" {
+			w.lurking = append(w.lurking, lurker{f, f.Nth})
+			continue
+		}
+		w.after(time.Duration(f.At), "fault", f.ID, func() {
 			if !w.healed {
 				w.strike(f)
 			}
@@ -18,57 +82,92 @@ func (w *world) schedule() {
 	}
 }
 
+// strike lets a fault happen to whom it is aimed at, and notes who that was.
 func (w *world) strike(f Fault) {
-	w.stats.Faults = w.stats.Faults.add(f.Kind)
-	w.history.fault(f)
+	on, ok := w.resolve(f.On)
 	w.say("--", "%v", f)
-	switch f.Kind {
-	case Crash:
-		w.kill(w.servers[f.On], f.For)
-	case CrashLeader:
+	if !ok {
+		return
+	}
+	f.On, f.At, f.When, f.Nth = on, Span(w.now), "", 0
+	w.pinned = append(w.pinned, f)
+	w.stats.Faults.add(f.Kind)
+	w.history.fault(f)
+	w.strikes[f.Kind](w, f)
+}
+
+// resolve finds whom a target means now.
+func (w *world) resolve(t Target) (Target, bool) {
+	switch t {
+	case TheLeader:
 		if s := w.leader(); s != nil {
-			w.kill(s, f.For)
+			return Target(fmt.Sprintf("n%d", s.id)), true
 		}
-	case PowerCut:
-		for _, s := range w.servers {
-			r := w.dice.roll(diceLife, f.ID<<8|uint64(s.id))
-			w.kill(s, f.For+r.between(0, 50*time.Millisecond))
+		return "", false
+	}
+	return t, true
+}
+
+// place reads a target that names somebody: 'n' and the id of a replica, or 'c' and the place of a client.
+func (t Target) place() (kind byte, n int) {
+	if len(t) < 2 {
+		return 0, 0
+	}
+	for _, d := range t[1:] {
+		if d < '0' || d > '9' || n > 1000 {
+			return 0, 0
 		}
-	case Partition:
-		sides := w.dice.draw(diceLink, 0, f.ID)
-		w.sever(f, func(a, b raft.ID) bool { return sides>>a&1 != sides>>b&1 })
-	case OneWay:
-		w.sever(f, func(from, to raft.ID) bool { return int(from)-1 == f.On })
-	case Isolate:
-		if s := w.leader(); s != nil {
-			w.isolate(s, f)
+		n = 10*n + int(d-'0')
+	}
+	return t[0], n
+}
+
+func (w *world) serverOf(f Fault) *server {
+	_, id := f.On.place()
+	return w.server(raft.ID(id))
+}
+
+func (w *world) clientOf(f Fault) *client {
+	_, n := f.On.place()
+	return w.clients[n]
+}
+
+// checkFault says what about a fault makes no sense.
+func (p *Plan) checkFault(f Fault) error {
+	if f.When != "" || f.Nth != 0 {
+		if !slices.ContainsFunc(marks(), func(m markInfo) bool { return m.mark == f.When }) {
+			return fmt.Errorf("%s waits for %q, which is no mark", f.Kind, f.When)
 		}
-	case SlowDisk:
-		s := w.servers[f.On]
-		s.slow++
-		w.after(f.For, "relief", f.ID, func() { s.slow-- })
-	case Pause:
-		w.pause(w.servers[f.On], f.For)
-	case Suspend:
-		if s := w.leader(); s != nil && !s.paused {
-			s.frozen = w.now
-			w.pause(s, f.For)
-			// What is on its way arrives yet, and waits: an old acknowledgement is read after a new request.
-			cut := f
-			cut.For += w.dice.roll(diceLink, f.ID).between(0, 400*time.Millisecond)
-			w.after(20*time.Millisecond, "cut", f.ID, func() { w.isolate(s, cut) })
+		if f.Nth < 1 {
+			return fmt.Errorf("%s waits for %q for the %dth time", f.Kind, f.When, f.Nth)
 		}
-	case Resign:
-		w.stop(w.servers[f.On], f.For)
-	case ClientCrash:
-		w.killClient(w.clients[f.On], f.For)
-	case StreamReset:
-		for _, t := range w.clients[f.On].streams {
-			if t != nil {
-				t.breakOff()
+	}
+	known := false
+	for _, fam := range families() {
+		if fam.kind == f.Kind {
+			known = true
+			var drawn Fault
+			fam.aim(Dice(0).roll(dicePlan, 0), p, &drawn)
+			if (drawn.On == "") != (f.On == "") {
+				return fmt.Errorf("%s strikes %q, want somebody like %q", f.Kind, f.On, drawn.On)
+			}
+			if was, _ := drawn.On.place(); was == 'c' {
+				if kind, n := f.On.place(); kind != 'c' || n >= p.Clients {
+					return fmt.Errorf("%s strikes %q, want a client", f.Kind, f.On)
+				}
+				return nil
 			}
 		}
 	}
+	if !known {
+		return fmt.Errorf("there is no fault %q", f.Kind)
+	}
+	switch kind, n := f.On.place(); {
+	case f.On == "" || f.On == TheLeader || f.On == ThatOne && f.When != "":
+	case kind != 'n' || n < 1 || n > p.Voters:
+		return fmt.Errorf("%s strikes %q, want a replica", f.Kind, f.On)
+	}
+	return nil
 }
 
 // leader is the server that leads the newest term, if any is up.
@@ -84,66 +183,6 @@ func (w *world) leader() *server {
 		}
 	}
 	return best
-}
-
-func (w *world) kill(s *server, down time.Duration) {
-	if !s.up {
-		return
-	}
-	s.crash()
-	w.after(down, "restart", uint64(s.id), func() {
-		if !s.up {
-			s.start()
-		}
-	})
-}
-
-func (w *world) sever(f Fault, cut func(from, to raft.ID) bool) {
-	for _, a := range w.servers {
-		for _, b := range w.servers {
-			if a == b || !cut(a.id, b.id) {
-				continue
-			}
-			w.shutLink(a.id, b.id, 1)
-			w.after(f.For, "relief", f.ID, func() { w.shutLink(a.id, b.id, -1) })
-		}
-	}
-}
-
-// isolate cuts a server off from its peers.
-func (w *world) isolate(s *server, f Fault) {
-	w.sever(f, func(a, b raft.ID) bool { return a == s.id || b == s.id })
-}
-
-func (w *world) pause(s *server, d time.Duration) {
-	if !s.up || s.paused {
-		return
-	}
-	s.paused = true
-	s.later(d, "resume", s.resume)
-}
-
-// stop ends a server as an operator does: it hands over, and goes when nothing is owed, or after
-// five seconds.
-func (w *world) stop(s *server, down time.Duration) {
-	if !s.up || s.paused || s.leaving {
-		return
-	}
-	s.leaving, s.away = true, down
-	s.later(5*time.Second, "stop", func() { w.kill(s, down) })
-	s.take(replica.Resign{})
-}
-
-func (w *world) killClient(c *client, down time.Duration) {
-	if !c.up {
-		return
-	}
-	c.crash()
-	w.after(down, "client-restart", uint64(c.n), func() {
-		if !c.up {
-			c.restart()
-		}
-	})
 }
 
 // heal ends all faults.
@@ -163,4 +202,12 @@ func (w *world) heal() {
 		}
 	}
 	w.history.phase("healed")
+}
+
+func (f Fault) String() string {
+	on := ""
+	if f.On != "" {
+		on = " on " + string(f.On)
+	}
+	return fmt.Sprintf("fault %d: %s%s at %v for %v", f.ID, f.Kind, on, f.At, f.For)
 }

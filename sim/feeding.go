@@ -14,8 +14,8 @@ func (c *client) reattach() {
 		return
 	}
 	c.feed.waiting = true
-	c.draws++
-	d := c.w.dice.roll(diceStream, 1<<61|uint64(c.n)<<40|c.draws).between(10*time.Millisecond, 150*time.Millisecond)
+	c.draws.attach++
+	d := c.roll("reattach", c.draws.attach).between(10*time.Millisecond, 150*time.Millisecond)
 	c.later(d, "attach", func() {
 		c.feed.waiting = false
 		if !c.feed.over && c.member && c.feed.sub == 0 {
@@ -27,7 +27,7 @@ func (c *client) reattach() {
 func (c *client) attach() {
 	f := &c.feed
 	f.asked++
-	t := c.stream(c.draw(len(c.w.servers)))
+	t := c.stream(c.roll("attach", uint64(c.life)<<32|f.asked).upTo(len(c.w.servers)))
 	f.stream = t
 	pos := c.machine.Pos()
 	if c.seen.After(pos) {
@@ -86,8 +86,8 @@ func (c *client) pushed(t *stream, p replica.Push) {
 		return // an acknowledgement is on its way
 	}
 	sub := f.sub
-	c.draws++
-	d := c.w.dice.roll(diceStream, 1<<59|uint64(c.n)<<40|c.draws).between(0, 400*time.Millisecond)
+	c.draws.ack++
+	d := c.roll("ack", c.draws.ack).between(0, 400*time.Millisecond)
 	c.later(d, "ack", func() {
 		if c.feed.sub == sub {
 			c.ack()

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -10,6 +11,33 @@ import (
 
 // The fault model of links between servers: datagrams. A packet is delayed, lost, doubled, overtaken
 // or arrives again much later; it is never altered. A link may be shut, one way or both.
+
+// Network is how links between servers behave; clients' streams have the same delays.
+type Network struct {
+	DelayMin Span   `json:"delay_min"`
+	DelayMax Span   `json:"delay_max"`
+	SlowPpm  uint32 `json:"slow_ppm,omitempty"` // so many packets take up to a hundred times as long, which reorders them
+	LossPpm  uint32 `json:"loss_ppm,omitempty"`
+	DupPpm   uint32 `json:"dup_ppm,omitempty"`
+	LatePpm  uint32 `json:"late_ppm,omitempty"` // so many leave a copy that arrives seconds later
+}
+
+func drawNetwork(r *roll) Network {
+	return Network{
+		DelayMin: Span(100 * time.Microsecond), DelayMax: Span([]time.Duration{1, 4, 10}[r.upTo(3)] * time.Millisecond),
+		SlowPpm: pick(r, 20_000), LossPpm: pick(r, 50_000), DupPpm: pick(r, 50_000), LatePpm: pick(r, 5_000),
+	}
+}
+
+func (n *Network) check() error {
+	switch most := max(n.SlowPpm, n.LossPpm, n.DupPpm, n.LatePpm); {
+	case n.DelayMin > n.DelayMax:
+		return fmt.Errorf("network: a packet takes %v to %v", n.DelayMin, n.DelayMax)
+	case most > 1_000_000:
+		return fmt.Errorf("network: %d in a million", most)
+	}
+	return nil
+}
 
 // links knows which links are shut, how often each, and how many packets each has seen.
 type links struct {
@@ -52,7 +80,7 @@ func (w *world) send(msg *replica.PeerMessage) {
 
 func (w *world) delay(r *roll) time.Duration {
 	n := &w.plan.Network
-	d := r.between(n.DelayMin, n.DelayMax)
+	d := r.between(time.Duration(n.DelayMin), time.Duration(n.DelayMax))
 	if !w.healed && r.ppm(n.SlowPpm) {
 		d *= time.Duration(1 + r.upTo(100))
 	}

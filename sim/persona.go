@@ -52,11 +52,11 @@ func (c *client) next() {
 		c.enter()
 	case c.account != c.n && c.visit == 0:
 		c.leave()
-	case c.script < len(c.w.plan.Scripts[c.n]):
-		op := c.w.plan.Scripts[c.n][c.script]
-		c.script++
+	case c.item < len(c.script):
+		op := c.script[c.item]
+		c.item++
 		c.visit = max(0, c.visit-1)
-		c.rest(op.Rest, func() { c.do(op) })
+		c.rest(time.Duration(op.Rest), func() { c.do(op) })
 	default:
 		c.finished = true
 	}
@@ -91,16 +91,17 @@ func (c *client) pause(d time.Duration) {
 }
 
 func (c *client) do(op Op) {
+	r := c.roll("op", op.ID)
 	switch op.Kind {
 	case DoSend:
-		for i := range 1 + c.draw(min(4, c.w.plan.Knobs.Window)) {
+		for i := range 1 + r.upTo(min(4, c.w.plan.Knobs.Window)) {
 			body := fmt.Sprintf("m%d.%d.%d", c.n, op.ID, i)
 			c.submit(chat.Send{To: name(op.To), Body: body}, false, c.answeredOp)
 		}
 	case DoList:
-		c.list(op)
+		c.list(r, op)
 	case DoHistory:
-		c.history(op)
+		c.history(r, op)
 	case DoWhoami:
 		c.read(replica.Whoami{}, lin.Event{})
 	case DoLogout:
@@ -114,26 +115,26 @@ func (c *client) do(op Op) {
 	case DoPasswd:
 		c.submit(chat.Passwd{}, false, c.answeredOp) // closing the others is outside the judge's model
 	case DoRepeat:
-		c.repeat()
+		c.repeat(r)
 	}
 	c.next()
 }
 
-func (c *client) list(op Op) {
-	prefix := []string{"", "u", "U1", "u2", "*", "%", "_", "\\", "["}[c.draw(9)]
-	limit := 1 + c.draw(4)
+func (c *client) list(r *roll, op Op) {
+	prefix := []string{"", "u", "U1", "u2", "*", "%", "_", "\\", "["}[r.upTo(9)]
+	limit := 1 + r.upTo(4)
 	if op.To == 0 {
 		limit = 100
 	}
 	c.read(replica.List{Prefix: prefix, Limit: limit}, lin.Event{Op: lin.OpList, Dev: device(c.dev.id), Prefix: prefix, Limit: uint64(limit)})
 }
 
-func (c *client) history(op Op) {
+func (c *client) history(r *roll, op Op) {
 	if len(c.convs) == 0 {
 		return
 	}
-	conv := c.convs[c.draw(len(c.convs))]
-	after, limit := uint64(c.draw(4)*op.To), 1+c.draw(c.w.plan.Knobs.Page)
+	conv := c.convs[r.upTo(len(c.convs))]
+	after, limit := uint64(r.upTo(4)*op.To), 1+r.upTo(c.w.plan.Knobs.Page)
 	c.read(replica.History{Members: conv, After: after, Limit: limit},
 		lin.Event{Op: lin.OpHistory, Dev: device(c.dev.id), Conv: pair(conv), After: after, Limit: uint64(limit)})
 }
@@ -214,7 +215,7 @@ func (c *client) entered(code string) {
 			c.signup = true
 		}
 	case string(chat.LoggedInElsewhere):
-		c.takeover = c.draw(3) > 0
+		c.takeover = c.roll("takeover", uint64(c.entrance)).upTo(3) > 0
 		c.pause(200 * time.Millisecond)
 		return
 	case string(chat.TooManyDevices):
@@ -252,12 +253,12 @@ func (c *client) concluded(cmd chat.Command) {
 const repeatsFrom = 1 << 63
 
 // repeat asks once more, beside the machine and on any server, what was answered already.
-func (c *client) repeat() {
+func (c *client) repeat(r *roll) {
 	if c.last.cmd == nil {
 		return
 	}
 	c.repeats++
-	t := c.stream(c.draw(len(c.w.servers)))
+	t := c.stream(r.upTo(len(c.w.servers)))
 	in := replica.Call{Conn: t.id, ID: repeatsFrom + c.repeats, Device: c.last.dev.id, Token: c.last.dev.token,
 		DSeq: c.last.dseq, Command: c.last.cmd, Origin: "sim", Date: c.w.now.Milliseconds()}
 	if c.w.plan.Password && needsSecret(in.Command) {

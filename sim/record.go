@@ -2,7 +2,6 @@ package sim
 
 import (
 	"slices"
-	"strconv"
 
 	"parley/core/chat"
 	"parley/core/raft"
@@ -177,7 +176,7 @@ func (r *recorder) end() {
 func (r *recorder) phase(name string) { r.add(lin.Event{E: lin.Phase, Name: name}) }
 
 func (r *recorder) fault(f Fault) {
-	e := r.event(r.add(lin.Event{E: lin.Fault, Kind: string(f.Kind), On: strconv.Itoa(f.On)}))
+	e := r.event(r.add(lin.Event{E: lin.Fault, Kind: string(f.Kind), On: string(f.On)}))
 	e.Until = e.T
 }
 

@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -16,6 +17,7 @@ import (
 // Result is what a run came to.
 type Result struct {
 	Plan    Plan
+	Pinned  Plan // with faults as they struck: aimed at whom they hit
 	Stats   Stats
 	Trace   uint64 // hash over every event and what came of it
 	History *lin.History
@@ -56,22 +58,18 @@ type Stats struct {
 	Doubled      uint64
 	Late         uint64
 	Faults       faultCounts
+	Marks        map[Mark]int
 }
 
-// faultCounts counts by kind, in the order of faultKinds.
-type faultCounts [16]uint16
+// faultCounts counts by kind.
+type faultCounts map[FaultKind]int
 
-func (c faultCounts) add(k FaultKind) faultCounts {
-	c[slices.Index(faultKinds, k)]++
-	return c
-}
+func (c faultCounts) add(k FaultKind) { c[k]++ }
 
 func (c faultCounts) String() string {
 	var parts []string
-	for i, k := range faultKinds {
-		if c[i] > 0 {
-			parts = append(parts, fmt.Sprintf("%s %d", k, c[i]))
-		}
+	for _, k := range slices.Sorted(maps.Keys(c)) {
+		parts = append(parts, fmt.Sprintf("%s %d", k, c[k]))
 	}
 	if len(parts) == 0 {
 		return "none"
@@ -88,13 +86,18 @@ func (r *Result) String() string {
 		s.Snapshots, s.Packets, s.Lost, s.Doubled, s.Late, s.Faults, r.Trace)
 }
 
-// Run turns a plan into a verdict; nothing else goes in.
-func Run(p Plan) Result { return RunLogged(p, nil) }
+// Options are what a run is watched with; they change nothing.
+type Options struct {
+	Log io.Writer // what happens, a line each, for people; nil: nothing
+}
 
-// RunLogged is Run, and writes what happens, a line each, for people. The log changes nothing.
-func RunLogged(p Plan, log io.Writer) Result {
-	w := newWorld(p, log)
-	w.run(p.Chaos)
+// Run turns a plan into a verdict; nothing else goes in.
+func Run(p Plan) Result { return RunWith(p, Options{}) }
+
+// RunWith is Run, watched.
+func RunWith(p Plan, o Options) Result {
+	w := newWorld(p, o)
+	w.run(time.Duration(p.Chaos))
 	w.recover()
 	return w.result()
 }
@@ -102,9 +105,9 @@ func RunLogged(p Plan, log io.Writer) Result {
 // Record is Run for a plan so long that its history does not fit into memory: the history goes to a
 // file, and whoever has that file judges it. Everything else is checked as in Run.
 func Record(p Plan, file io.Writer) Result {
-	w := newWorld(p, nil)
+	w := newWorld(p, Options{})
 	w.history.out = lin.NewEncoder(file, w.meta())
-	w.runUntil(p.Chaos, func() bool {
+	w.runUntil(time.Duration(p.Chaos), func() bool {
 		return !slices.ContainsFunc(w.clients, func(c *client) bool { return !c.finished })
 	})
 	w.recover()
@@ -118,13 +121,15 @@ func Record(p Plan, file io.Writer) Result {
 }
 
 // newWorld makes a world in which everybody is about to begin.
-func newWorld(p Plan, log io.Writer) *world {
-	w := &world{plan: p, dice: Dice(p.Seed), log: log, chain: raft.Chain{'s', 'i', 'm'}}
-	w.links = links{shut: map[[2]raft.ID]int{}, count: map[[2]raft.ID]uint64{}}
-	w.budget = maxEvents
-	for _, s := range p.Scripts {
-		w.budget += uint64(max(0, len(s)-longestScript) * maxEventsPerItem)
+func newWorld(p Plan, o Options) *world {
+	w := &world{plan: p, dice: Dice(p.Seed), log: o.Log, chain: raft.Chain{'s', 'i', 'm'}, strikes: map[FaultKind]func(*world, Fault){}}
+	for _, f := range families() {
+		w.strikes[f.kind] = f.strike
 	}
+	w.stats.Faults, w.stats.Marks = faultCounts{}, map[Mark]int{}
+	w.streams.count = map[[2]int]uint64{}
+	w.links = links{shut: map[[2]raft.ID]int{}, count: map[[2]raft.ID]uint64{}}
+	w.budget = maxEvents + uint64(len(p.Ops)*maxEventsPerOp)
 	w.checks = newChecks(w)
 	w.birth()
 	w.schedule()
@@ -133,7 +138,8 @@ func newWorld(p Plan, log io.Writer) *world {
 
 func (w *world) result() Result {
 	w.stats.Virtual, w.stats.Committed = w.now, uint64(len(w.checks.ghost))
-	r := Result{Plan: w.plan, Trace: uint64(w.trace), Stats: w.stats}
+	r := Result{Plan: w.plan, Pinned: w.plan, Trace: uint64(w.trace), Stats: w.stats}
+	r.Pinned.Faults = w.pinned
 	r.History = w.judge(&r)
 	r.Failure = w.failure
 	return r
@@ -146,7 +152,7 @@ func (w *world) birth() {
 		w.servers = append(w.servers, &server{w: w, id: id, disk: newDisk(w.chain, genesis)})
 	}
 	for n := range w.plan.Clients {
-		w.clients = append(w.clients, &client{w: w, n: n, persona: persona{account: n, signup: true}})
+		w.clients = append(w.clients, &client{w: w, n: n, script: w.plan.script(n), persona: persona{account: n, signup: true}})
 	}
 	for _, s := range w.servers {
 		r := w.dice.roll(diceLife, uint64(s.id))

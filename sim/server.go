@@ -17,24 +17,25 @@ type server struct {
 	id   raft.ID
 	disk *disk
 
-	life      int
-	up        bool
-	paused    bool
-	frozen    time.Duration   // since when the clock stands still; 0: it does not
-	inbox     []replica.Input // what arrived during a pause
-	machine   *replica.Machine
-	status    replica.Status // after the last step
-	out       replica.Output
-	clock     clock
-	tickAt    time.Duration // local time of the deadline event that counts
-	ticks     uint64        // its generation
-	slow      int           // slow-disk faults that are on
-	leaving   bool          // asked to resign …
-	away      time.Duration // … and to stay away so long
-	saves     uint64
-	shell     uint64 // draws for what the shell does
-	conns     []*stream
-	passwords map[call]passwords
+	life        int
+	up          bool
+	paused      bool
+	frozen      time.Duration   // since when the clock stands still; 0: it does not
+	inbox       []replica.Input // what arrived during a pause
+	machine     *replica.Machine
+	status      replica.Status // after the last step
+	firstCommit raft.Term      // the last term in which it committed something as leader
+	out         replica.Output
+	clock       clock
+	tickAt      time.Duration // local time of the deadline event that counts
+	ticks       uint64        // its generation
+	slow        int           // slow-disk faults that are on
+	leaving     bool          // asked to resign …
+	away        time.Duration // … and to stay away so long
+	saves       uint64
+	shell       uint64 // draws for what the shell does
+	conns       []*stream
+	passwords   map[call]passwords
 }
 
 type call struct {
@@ -84,7 +85,7 @@ func (s *server) start() {
 			ID: s.id, Voters: w.plan.voters(), Chain: w.chain, MaxAppendBytes: w.plan.Knobs.MaxAppend,
 			Seed: w.dice.draw(diceLife, uint64(s.id), uint64(s.life)),
 		},
-		Epoch: 1, KeepEntries: w.plan.Knobs.KeepEntries, EffectDelay: w.plan.Knobs.Effects,
+		Epoch: 1, KeepEntries: w.plan.Knobs.KeepEntries, EffectDelay: time.Duration(w.plan.Knobs.Effects),
 	}
 	if s.machine, err = replica.New(cfg, rec, s.clock.local(w.now)); err != nil {
 		w.fail("recovery", "n%d does not come back: %v", s.id, err)
@@ -92,6 +93,7 @@ func (s *server) start() {
 	}
 	s.up, s.paused, s.frozen, s.leaving, s.inbox, s.conns = true, false, 0, false, nil, nil
 	s.passwords = map[call]passwords{}
+	s.status, s.firstCommit = replica.Status{}, 0
 	s.tickAt = 0
 	s.take(replica.Tick{})
 }
@@ -133,6 +135,7 @@ func (s *server) take(in replica.Input) {
 	}
 	w := s.w
 	s.out.Reset()
+	was := s.status.Raft
 	s.machine.Step(s.clock.local(w.now), in, &s.out)
 	s.status = s.machine.Status()
 	w.trace.step(s)
@@ -142,6 +145,7 @@ func (s *server) take(in replica.Input) {
 		return
 	}
 	w.checks.stepped(s)
+	w.watched(s, &was)
 	s.perform()
 	if s.leaving && s.out.Idle && w.failure == nil {
 		w.kill(s, s.away)
@@ -296,7 +300,7 @@ func (s *server) save(save *replica.Save) {
 	s.saves++
 	w.stats.Saves++
 	r := w.dice.roll(diceDisk, uint64(s.id)<<48|s.saves)
-	d := r.between(w.plan.Knobs.SaveMin, w.plan.Knobs.SaveMax)
+	d := r.between(time.Duration(w.plan.Knobs.SaveMin), time.Duration(w.plan.Knobs.SaveMax))
 	if s.slow > 0 {
 		d += r.between(50*time.Millisecond, 700*time.Millisecond)
 	}

@@ -17,12 +17,14 @@ import (
 )
 
 var (
-	seedFlag  = flag.String("seed", "", "run one seed: a number, or any text")
-	seedsFlag = flag.String("seeds", "", "run a range of seeds: A-B")
-	twinFlag  = flag.Bool("twin", false, "run every seed twice and compare")
-	logFlag   = flag.String("log", "", "with -seed: write all that happens to this file")
-	fileFlag  = flag.String("history", "", "with -seed or TestLongHistory: write the recorded history to this file")
-	opsFlag   = flag.Int("operations", 5_000, "length of the history of TestLongHistory")
+	profileFlag = flag.String("profile", "lite", "of seeds: lite, std or long")
+	planFlag    = flag.String("plan", "", "run the plan in this file")
+	seedFlag    = flag.String("seed", "", "run one seed: a number, or any text")
+	seedsFlag   = flag.String("seeds", "", "run a range of seeds: A-B")
+	twinFlag    = flag.Bool("twin", false, "run every seed twice and compare")
+	logFlag     = flag.String("log", "", "with -seed: write all that happens to this file")
+	fileFlag    = flag.String("history", "", "with -seed or TestLongHistory: write the recorded history to this file")
+	opsFlag     = flag.Int("operations", 5_000, "length of the history of TestLongHistory")
 )
 
 // TestMain lets garbage gather longer: a world is small and soon gone.
@@ -32,6 +34,44 @@ func TestMain(m *testing.M) {
 		debug.SetGCPercent(800)
 	}
 	os.Exit(m.Run())
+}
+
+// TestPlan runs the plan of -plan.
+//
+//	go test ./sim -run TestPlan -count=1 -v -plan=FILE
+func TestPlan(t *testing.T) {
+	if *planFlag == "" {
+		return
+	}
+	r := runPlan(t, readPlan(t, *planFlag))
+	t.Log(r.String())
+	report(t, "-run TestPlan -plan="+*planFlag, &r)
+}
+
+// TestRegressions runs the plans that once showed a bug.
+func TestRegressions(t *testing.T) {
+	names, err := filepath.Glob("testdata/regress/*.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		r := Run(readPlan(t, name))
+		report(t, "-run TestPlan -plan="+name, &r)
+	}
+}
+
+func readPlan(t *testing.T, name string) Plan {
+	t.Helper()
+	f, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	p, err := ReadPlan(f)
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return p
 }
 
 // TestSeeds runs worlds from seeds: the one of -seed, those of -seeds, or else a fixed set.
@@ -51,9 +91,9 @@ func TestSeeds(t *testing.T) {
 		}
 	}
 	var all Stats
-	vacuous := 0
+	vacuous, profile := 0, Profile(*profileFlag)
 	for seed := from; ; seed++ {
-		r := runSeed(t, seed)
+		r := runPlan(t, Generate(seed, profile))
 		if r.Vacuous {
 			vacuous++
 		}
@@ -63,9 +103,9 @@ func TestSeeds(t *testing.T) {
 		if from == to || testing.Verbose() {
 			t.Log(r.String())
 		}
-		report(t, seed, &r)
+		report(t, fmt.Sprintf("-run TestSeeds -profile=%s -seed=%d", profile, seed), &r)
 		if *twinFlag {
-			if again := Run(Generate(seed)); again.Trace != r.Trace {
+			if again := Run(Generate(seed, profile)); again.Trace != r.Trace {
 				t.Errorf("seed %d ran twice: trace %016x, then %016x", seed, r.Trace, again.Trace)
 			}
 		}
@@ -80,10 +120,10 @@ func TestSeeds(t *testing.T) {
 	}
 }
 
-func runSeed(t *testing.T, seed uint64) Result {
+func runPlan(t *testing.T, p Plan) Result {
 	t.Helper()
 	if *logFlag == "" {
-		return Run(Generate(seed))
+		return Run(p)
 	}
 	f, err := os.Create(*logFlag)
 	if err != nil {
@@ -92,10 +132,10 @@ func runSeed(t *testing.T, seed uint64) Result {
 	defer f.Close()
 	w := bufio.NewWriter(f)
 	defer w.Flush()
-	return RunLogged(Generate(seed), w)
+	return RunWith(p, Options{Log: w})
 }
 
-func report(t *testing.T, seed uint64, r *Result) {
+func report(t *testing.T, again string, r *Result) {
 	t.Helper()
 	if *fileFlag != "" {
 		writeHistory(t, *fileFlag, r)
@@ -103,7 +143,7 @@ func report(t *testing.T, seed uint64, r *Result) {
 	if r.Failure == nil {
 		return
 	}
-	t.Errorf("FAIL %v\nrepro  go test ./sim -run TestSeeds -count=1 -v -seed=%d\n%s", r.Failure, seed, r)
+	t.Errorf("FAIL %v\nrepro  go test ./sim -count=1 -v %s\n%s", r.Failure, again, r)
 }
 
 func parseSeed(s string) uint64 {
@@ -178,7 +218,7 @@ func BenchmarkCertificate(b *testing.B) {
 	var all, judged time.Duration
 	for b.Loop() {
 		for seed := uint64(1); seed <= seeds; seed++ {
-			p := Generate(seed)
+			p := Generate(seed, Lite)
 			p.Search = false
 			start := time.Now()
 			r := Run(p)

@@ -10,8 +10,11 @@ import (
 // breaks: then what was in flight is lost, and the two ends learn of it at different times. A client
 // may reach a server that its peers cannot.
 
-// streams numbers the connections of a world.
-type streams struct{ last replica.Conn }
+// streams numbers the connections of a world, and those between each two.
+type streams struct {
+	last  replica.Conn
+	count map[[2]int]uint64
+}
 
 type stream struct {
 	w      *world
@@ -29,9 +32,11 @@ type stream struct {
 
 func (w *world) dial(c *client, place int) *stream {
 	w.streams.last++
+	ends := [2]int{c.n, place}
+	w.streams.count[ends]++
 	s := w.servers[place]
 	return &stream{w: w, id: w.streams.last, server: s, life: s.life, client: c, age: c.life, place: place,
-		roll: w.dice.roll(diceStream, uint64(w.streams.last))}
+		roll: w.dice.roll(diceStream, uint64(c.n)<<8|uint64(place)|w.streams.count[ends]<<16)}
 }
 
 // toServer delivers something to the server, or breaks the stream.

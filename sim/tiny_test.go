@@ -2,6 +2,7 @@ package sim
 
 import (
 	"flag"
+	"slices"
 	"testing"
 	"time"
 
@@ -33,26 +34,24 @@ func tiny(t *testing.T, name string) Plan {
 	if !ok {
 		t.Fatalf("there is no tiny world %q", name)
 	}
-	p := Generate(world.seed)
+	p := Generate(world.seed, Lite)
 	p.Clients, p.Voters, p.Multi, p.Password = 2, 3, world.multi, false
-	p.Knobs.Window, p.Knobs.Lease, p.Knobs.MaxQueue = 1, time.Hour, 10_000
+	p.Knobs.Window, p.Knobs.Lease, p.Knobs.MaxQueue = 1, Span(time.Hour), 10_000
 	p.Faults = p.Faults[:min(world.keep, len(p.Faults))]
 	for i := range p.Faults {
-		p.Faults[i].On %= 2
-		p.Faults[i].At = time.Duration(i+1) * 300 * time.Millisecond
+		p.Faults[i].At = Span(time.Duration(i+1) * 300 * time.Millisecond)
 	}
-	p.Scripts = nil
+	p.Ops = nil
+	p.Faults = slices.DeleteFunc(p.Faults, func(f Fault) bool { return p.checkFault(f) != nil })
 	for c, kinds := range world.scripts {
-		var ops []Op
 		for i, k := range kinds {
-			op := Op{ID: uint64(c*100 + i + 1), Kind: k, To: 1 - c, Rest: time.Millisecond}
+			op := Op{ID: uint64(c*100 + i + 1), Client: c, Kind: k, To: 1 - c, Rest: Span(time.Millisecond)}
 			switch k {
 			case DoDelete, DoLogout, DoTakeover:
-				op.Rest = 2 * time.Second // there is something to lose
+				op.Rest = Span(2 * time.Second) // there is something to lose
 			}
-			ops = append(ops, op)
+			p.Ops = append(p.Ops, op)
 		}
-		p.Scripts = append(p.Scripts, ops)
 	}
 	return p
 }

@@ -26,6 +26,9 @@ type world struct {
 	stats   Stats
 	trace   trace
 
+	strikes map[FaultKind]func(*world, Fault)
+	pinned  []Fault // that struck, and whom
+	lurking []lurker
 	healed  bool
 	budget  uint64 // events
 	log     io.Writer
@@ -109,7 +112,8 @@ func (q *queue) pop() (time.Duration, act) {
 
 // after makes something happen in the future, to whom and called what, for the trace.
 func (w *world) after(d time.Duration, name string, who uint64, do func()) {
-	w.queue.push(w.now+d, w.dice.draw(diceTie, who, w.queue.births), act{do, name, who})
+	at := w.now + d
+	w.queue.push(at, w.dice.draw(diceTie, who, hashText(name)^uint64(at)), act{do, name, who})
 }
 
 // run lets the world go on until the time, the end of all events, or a failure.
@@ -139,10 +143,10 @@ func (w *world) runUntil(limit time.Duration, done func() bool) bool {
 }
 
 // maxEvents ends a run that does not end by itself: a verdict never depends on how fast the machine
-// was. A long plan has so many more for each item of its scripts.
+// was.
 const (
-	maxEvents        = 3_000_000
-	maxEventsPerItem = 1_000
+	maxEvents      = 3_000_000
+	maxEventsPerOp = 1_000
 )
 
 func (w *world) step() {

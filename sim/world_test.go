@@ -23,12 +23,12 @@ func TestARunIsTheSameEveryTime(t *testing.T) {
 	seeds := []uint64{3, 11, 29}
 	first := map[uint64]uint64{}
 	for _, seed := range seeds {
-		first[seed] = Run(Generate(seed)).Trace
+		first[seed] = Run(Generate(seed, Lite)).Trace
 	}
 	defer debug.SetGCPercent(debug.SetGCPercent(5))
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	for i := len(seeds) - 1; i >= 0; i-- {
-		if again := Run(Generate(seeds[i])).Trace; again != first[seeds[i]] {
+		if again := Run(Generate(seeds[i], Lite)).Trace; again != first[seeds[i]] {
 			t.Errorf("seed %d: trace %016x, then %016x", seeds[i], first[seeds[i]], again)
 		}
 	}
@@ -36,7 +36,7 @@ func TestARunIsTheSameEveryTime(t *testing.T) {
 
 // Another process comes to the same trace.
 func TestAnotherProcessSeesTheSameRun(t *testing.T) {
-	r := Run(Generate(17))
+	r := Run(Generate(17, Lite))
 	want := r.String()
 	cmd := exec.Command(os.Args[0], "-test.run=^TestSeeds$", "-test.v", "-seed=17")
 	cmd.Env = append(os.Environ(), "GOGC=20", "GOMAXPROCS=1")
@@ -48,7 +48,7 @@ func TestAnotherProcessSeesTheSameRun(t *testing.T) {
 
 // A machine and its clone, given one input, do the same, and neither touches the other.
 func TestACloneGoesItsOwnWay(t *testing.T) {
-	w := newWorld(calm(5), nil)
+	w := newWorld(calm(5), Options{})
 	for range 40 {
 		w.run(w.now + 50*time.Millisecond)
 		s := w.leader()
@@ -84,8 +84,8 @@ func TestTheLowestLiveIDUsuallyLeads(t *testing.T) {
 	const runs = 40
 	for seed := range uint64(runs) {
 		p := calm(seed)
-		p.Voters, p.Knobs.SaveMax = 5, time.Millisecond
-		w := newWorld(p, nil)
+		p.Voters, p.Knobs.SaveMax = 5, Span(time.Millisecond)
+		w := newWorld(p, Options{})
 		w.run(2 * time.Second)
 		dead := w.leader()
 		dead.crash()
@@ -110,9 +110,9 @@ func TestTheLowestLiveIDUsuallyLeads(t *testing.T) {
 // of the cluster; a takeover works at once.
 func TestT8ALeaseOutlivesItsClientByHalfAMinute(t *testing.T) {
 	p := calm(1)
-	p.Clients, p.Knobs.Lease = 2, 30*time.Second
-	p.Scripts = [][]Op{{{ID: 1, Kind: DoRest, Rest: time.Second}}, {}}
-	w := newWorld(p, nil)
+	p.Clients, p.Knobs.Lease = 2, Span(30*time.Second)
+	p.Ops = []Op{{ID: 1, Kind: DoRest, Rest: Span(time.Second)}}
+	w := newWorld(p, Options{})
 	w.run(3 * time.Second)
 	dead, other := w.clients[0], w.clients[1]
 	if !dead.member || !other.finished {

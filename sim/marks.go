@@ -1,0 +1,80 @@
+package sim
+
+import (
+	"fmt"
+	"time"
+
+	"parley/core/raft"
+)
+
+// Mark names something that should happen sometimes: a sweep in which it never does has a hole. A mark
+// is also a moment at which a fault may strike.
+type Mark string
+
+// markInfo is a mark that the simulator makes.
+type markInfo struct {
+	mark Mark
+	rare bool // a sweep of ten thousand seeds may miss it
+}
+
+// marks are all there are.
+func marks() []markInfo {
+	var all []markInfo
+	all = append(all, raftMarks()...)
+	return all
+}
+
+// mark notes that something happened to somebody, and wakes the faults that wait for it.
+func (w *world) mark(m Mark, on Target) {
+	w.stats.Marks[m]++
+	for i := range w.lurking {
+		l := &w.lurking[i]
+		if l.fault.When != m || l.left == 0 || w.now < time.Duration(l.fault.At) || w.healed {
+			continue
+		}
+		if l.left--; l.left == 0 {
+			f := l.fault
+			if f.On == ThatOne {
+				f.On = on
+			}
+			w.after(0, "fault", f.ID, func() { w.strike(f) })
+		}
+	}
+}
+
+// lurker is a fault that waits for a mark.
+type lurker struct {
+	fault Fault
+	left  int // occurrences to come
+}
+
+// The marks of elections.
+const (
+	ElectionWon     Mark = "election won"
+	LeaderUnsaved   Mark = "election won, first entry not yet saved"
+	LeaderDeposed   Mark = "leader deposed"
+	LeaderCommitted Mark = "first commit of a leader"
+)
+
+func raftMarks() []markInfo {
+	return []markInfo{{ElectionWon, false}, {LeaderUnsaved, false}, {LeaderDeposed, false}, {LeaderCommitted, false}}
+}
+
+// watched marks what a step of a server came to; was is the status before it.
+func (w *world) watched(s *server, was *raft.Status) {
+	now := &s.status.Raft
+	on := Target(fmt.Sprintf("n%d", s.id))
+	leads, led := now.Role.Kind == raft.Leader, was.Role.Kind == raft.Leader && was.Role.Term == now.Role.Term
+	switch {
+	case leads && !led:
+		w.mark(ElectionWon, on)
+		if s.disk.last() < now.Last.Index {
+			w.mark(LeaderUnsaved, on)
+		}
+	case was.Role.Kind == raft.Leader && !leads:
+		w.mark(LeaderDeposed, on)
+	case leads && was.Commit < now.Commit && s.firstCommit != now.Role.Term:
+		s.firstCommit = now.Role.Term
+		w.mark(LeaderCommitted, on)
+	}
+}
