@@ -20,7 +20,7 @@ type Result struct {
 	Pinned  Plan // with faults as they struck: aimed at whom they hit
 	Stats   Stats
 	Trace   uint64 // hash over every event and what came of it
-	Begun   []int // ops, by client
+	Begun   []int  // ops, by client
 	History *lin.History
 	Report  lin.Report
 	Vacuous bool     // the judge saw too little that it has a model for; a sweep allows few of these

@@ -34,7 +34,7 @@ type server struct {
 	away        time.Duration // … and to stay away so long
 	saves       uint64
 	saving      nthSaying // the save in flight
-	shell       uint64 // draws for what the shell does
+	shell       uint64    // draws for what the shell does
 	conns       []*stream
 	passwords   map[call]passwords
 }

@@ -30,7 +30,7 @@ type world struct {
 	lurking []lurker
 	healed  bool
 	budget  uint64 // events
-	tape    *Tape // nil: nothing is recorded
+	tape    *Tape  // nil: nothing is recorded
 	still   stillness
 	until   uint64 // stop behind this event; 0: do not
 	failure *Failure
