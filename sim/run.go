@@ -36,6 +36,7 @@ type Failure struct {
 	Text    string
 	At      time.Duration
 	Event   uint64
+	State   []string // of each replica, then
 }
 
 func (f *Failure) Error() string {
@@ -312,6 +313,7 @@ func (w *world) judge(r *Result) *lin.History {
 	r.Vacuous = r.Report.Verdict == lin.Unknown && r.Report.Findings[0].Rule == lin.RuleVacuous
 	if r.Report.Verdict != lin.Pass && !r.Vacuous {
 		w.fail("history", "%v", r.Report)
+		w.failure.Rule = r.Report.Findings[0].Rule
 	}
 	return h
 }
@@ -329,7 +331,10 @@ const stopped = "stopped"
 func (w *world) fail(checker, format string, args ...any) {
 	if w.failure == nil {
 		text := fmt.Sprintf(format, args...)
-		w.failure = &Failure{Checker: checker, Rule: ruleOf(checker, text), Role: w.roleIn(text), Text: text, At: w.now, Event: w.stats.Events}
+		w.failure = &Failure{Checker: checker, Rule: ruleOf(checker, text), Role: w.roleIn(checker, text), Text: text, At: w.now, Event: w.stats.Events}
+		for _, s := range w.servers {
+			w.failure.State = append(w.failure.State, s.line())
+		}
 		w.tape.tell(Fact{Kind: FactBroken, Text: text})
 	}
 }

@@ -1,6 +1,9 @@
 package sim
 
-import "testing"
+import (
+	"os"
+	"testing"
+)
 
 func TestTry(t *testing.T) {
 	if *seedFlag == "" {
@@ -8,9 +11,14 @@ func TestTry(t *testing.T) {
 	}
 	p := Generate(parseSeed(*seedFlag), Profile(*profileFlag))
 	s := Shrink(ShrinkOptions{Plan: p})
-	t.Logf("%s\n was %d now %d, tried %d, whole %t, others %d", s.Signature, s.Was.Plan.Items(), s.Now.Plan.Items(), s.Tried, s.Whole, len(s.Others))
-	for _, p := range s.Passes {
-		t.Logf("%-16s %4d → %4d  %4d trials", p.Name, p.Before, p.After, p.Tried)
+	c := NewCase(p)
+	t.Logf("\n%s", Card(&c))
+	c = NewCase(s.Now.Plan)
+	c.Was = &s
+	t.Logf("\n%s\n%s", Card(&c), s.Now.Plan.Encode())
+	if *logFlag != "" {
+		f, _ := os.Create(*logFlag)
+		WriteLog(f, &c)
+		f.Close()
 	}
-	t.Logf("%v\n%s", s.Now.Failure, s.Now.Plan.Encode())
 }
