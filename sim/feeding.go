@@ -67,6 +67,7 @@ func (c *client) pushed(t *stream, p replica.Push) {
 	if t != f.stream || p.Sub != f.asked || f.sub == 0 {
 		return
 	}
+	c.w.tape.heard(c, t, &p)
 	fresh, err := f.reader.Take(p.Event.N)
 	if err != nil || !fresh {
 		c.w.fail("feed", "c%d at %d got event %d: %v", c.n, f.reader.Cursor, p.Event.N, err)

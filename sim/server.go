@@ -281,7 +281,7 @@ func (s *server) save(save *replica.Save) {
 			w.fail("disk", "n%d: %v", s.id, err)
 			return
 		}
-		w.tape.tell(Fact{Kind: FactDurable, On: node(s.id), N: saved.Seq})
+		w.tape.tell(Fact{Kind: FactDurable, On: node(s.id), N: saved.Seq, M: uint64(s.disk.last())})
 		w.checks.saved(s, saved)
 		// The crash that hits between the disk's word and the machine's ear is a case of its own.
 		s.later(r.between(0, 200*time.Microsecond), "stored", func() { s.take(replica.Stored{Saved: saved}) })

@@ -1,9 +1,6 @@
 package sim
 
-import (
-	"os"
-	"testing"
-)
+import ("testing"; "os")
 
 func TestTry(t *testing.T) {
 	if *seedFlag == "" {
@@ -11,14 +8,20 @@ func TestTry(t *testing.T) {
 	}
 	p := Generate(parseSeed(*seedFlag), Profile(*profileFlag))
 	s := Shrink(ShrinkOptions{Plan: p})
-	c := NewCase(p)
-	t.Logf("\n%s", Card(&c))
-	c = NewCase(s.Now.Plan)
+	c := NewCase(s.Now.Plan)
 	c.Was = &s
-	t.Logf("\n%s\n%s", Card(&c), s.Now.Plan.Encode())
+	c.Repro = "go test ./sim -count=1 -plan=testdata/regress/x.json"
+	t.Logf("\n%s", Card(&c))
 	if *logFlag != "" {
-		f, _ := os.Create(*logFlag)
-		WriteLog(f, &c)
-		f.Close()
+	f, _ := os.Create(*logFlag)
+	WriteLog(f, &c)
+	f.Close()
+	f, _ = os.Create(*logFlag + ".html")
+	WriteReport(f, &c)
+	f.Close()
+	c = NewCase(p)
+	f, _ = os.Create(*logFlag + ".full.html")
+	WriteReport(f, &c)
+	f.Close()
 	}
 }

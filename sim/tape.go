@@ -56,7 +56,7 @@ const (
 	FactMissed                  // a packet arrived at nobody: its receiver was down or the link shut; N as in FactSent
 	FactArrived                 // a packet arrived; N as in FactSent
 	FactBegun                   // a save began; N: its number, M: ns that it will take
-	FactDurable                 // … is durable
+	FactDurable                 // … is durable; M: where the log on the disk ends now
 	FactKept                    // … was in flight when its replica died, and is there
 	FactGone                    // … and is not there
 	FactBorn                    // a life began; N: which
@@ -66,6 +66,7 @@ const (
 	FactRole                    // a replica's role changed; N: term, M: raft.RoleKind, To: the leader it knows
 	FactCommit                  // a replica's commit index grew; N: to, M: from
 	FactApplied                 // a replica's applied index grew; N: to
+	FactLog                     // where the log in memory ends has changed; N: to
 	FactAsked                   // a person asked its client for something: Text
 	FactCall                    // a client sent an attempt; N: number of the command
 	FactReply                   // a server answered a client; N: position

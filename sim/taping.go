@@ -125,6 +125,9 @@ func (t *Tape) stepped(s *server, in replica.Input, was *raft.Status, applied ra
 	if now.Commit != was.Commit {
 		t.tell(Fact{Kind: FactCommit, On: on, N: uint64(now.Commit), M: uint64(was.Commit)})
 	}
+	if now.Last.Index != was.Last.Index {
+		t.tell(Fact{Kind: FactLog, On: on, N: uint64(now.Last.Index)})
+	}
 	if s.status.Applied != applied {
 		t.tell(Fact{Kind: FactApplied, On: on, N: uint64(s.status.Applied)})
 	}
@@ -156,20 +159,11 @@ func (t *Tape) put(s *server) {
 	}
 }
 
+// inputText says what a replica takes; "" for what goes without saying.
 func inputText(in replica.Input) string {
 	switch in := in.(type) {
-	case replica.Tick:
-		return "tick"
-	case replica.Peer:
-		switch m := in.Message; {
-		case m.Raft != nil:
-			return m.Raft.String()
-		case m.Chunk != nil:
-			return fmt.Sprintf("%v→%v chunk of the snapshot at %d, %d of %d", m.From, m.To, m.Chunk.Mark.Index, m.Chunk.Offset, m.Chunk.Size)
-		case m.ChunkAck != nil:
-			return fmt.Sprintf("%v→%v chunk-ack of %d, next %d, done %t", m.From, m.To, m.ChunkAck.Mark.Index, m.ChunkAck.Next, m.ChunkAck.Done)
-		}
-		return fmt.Sprintf("%v→%v presence", in.Message.From, in.Message.To)
+	case replica.Tick, replica.Peer:
+		return "" // a packet tells of its arrival itself
 	case replica.PeerDown:
 		return fmt.Sprintf("%v is gone", in.Peer)
 	case replica.Stored:
@@ -315,6 +309,12 @@ func (t *Tape) took(c *client, in session.ClientInput) {
 	for i := range c.out.Sends {
 		s := &c.out.Sends[i]
 		t.tell(Fact{Kind: FactCall, On: on, To: node(raft.ID(s.Server + 1)), N: s.DSeq, Text: t.attempt(c, s)})
+	}
+}
+
+func (t *Tape) heard(c *client, from *stream, p *replica.Push) {
+	if t != nil {
+		t.tell(Fact{Kind: FactHeard, On: person(c.n), To: node(from.server.id), N: p.Event.Index, Text: pushText(p)})
 	}
 }
 

@@ -14,10 +14,10 @@ func (f *Fact) words() string {
 	case FactNote, FactMark:
 		return f.Text
 	case FactTook:
-		if f.Text == "tick" || strings.HasPrefix(f.Text, f.Say.Kind) {
+		if f.Text == "" {
 			return ""
 		}
-		return "takes " + f.Text
+		return "takes: " + f.Text
 	case FactSent:
 		return fmt.Sprintf("sends %s to %v%s%s", f.packet(), f.To, f.Text, [...]string{"", ", doubled", ", a copy that comes late"}[f.N])
 	case FactLost:
