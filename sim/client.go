@@ -108,6 +108,7 @@ func (c *client) newDevice() {
 		}
 	}
 	c.box = session.ClientRecovered{NextDSeq: 1, Pos: c.box.Pos, Server: c.box.Server}
+	c.w.tape.device(c)
 	c.cursor, c.placed, c.ops = 0, false, nil
 	c.begin()
 }

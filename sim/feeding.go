@@ -35,6 +35,7 @@ func (c *client) attach() {
 	}
 	in := replica.Attach{Conn: t.id, Sub: f.asked, Device: c.dev.id, Token: c.dev.token, After: c.cursor,
 		FromCursor: !c.placed, Pos: replica.Pos{Epoch: pos.Epoch, Index: raftIndex(pos.Index)}}
+	c.w.say(person(c.n), "attaches to n%d after %d", t.server.id, c.cursor)
 	t.toServer(func() replica.Input { return in })
 	asked := f.asked
 	c.later(3*time.Second, "attach-timeout", func() {
@@ -57,6 +58,7 @@ func (c *client) attached(t *stream, a replica.Attached) {
 		return
 	}
 	c.w.checks.owner(c.dev.id, a.UID, "attached")
+	c.w.say(person(c.n), "is attached to n%d after %d", t.server.id, a.After)
 	f.acked = a.After
 	f.sub = c.w.history.sub(device(c.dev.id), a.After)
 	c.w.stats.Attached++
@@ -112,6 +114,7 @@ func (c *client) ack() {
 	f.acked = c.cursor
 	in := replica.Ack{Conn: f.stream.id, Sub: f.asked, N: c.cursor, Marks: f.marks}
 	f.marks = nil
+	c.w.say(person(c.n), "acknowledges up to %d", c.cursor)
 	f.stream.toServer(func() replica.Input { return in })
 }
 

@@ -118,6 +118,7 @@ type picturing struct {
 	place  []int // of each step of the tape among those shown; -1: not
 	sent   map[mailKey][]int
 	saving map[Who]int
+	healed time.Duration // when all faults ended
 }
 
 type mailKey struct {
@@ -141,7 +142,12 @@ func (c *Case) picture() *picture {
 		p.Seen = append(p.Seen, d.String())
 	}
 	c.sized(p)
-	d := picturing{c: c, p: p, sent: map[mailKey][]int{}, saving: map[Who]int{}}
+	d := picturing{c: c, p: p, sent: map[mailKey][]int{}, saving: map[Who]int{}, healed: time.Duration(maxChaos)}
+	for _, f := range c.Tape.Facts {
+		if f.Kind == FactHealed {
+			d.healed = c.Tape.Steps[f.Step].At
+		}
+	}
 	d.steps()
 	for i := range c.Tape.Facts {
 		d.fact(&c.Tape.Facts[i])
@@ -196,7 +202,7 @@ func (d *picturing) steps() {
 
 // told is what a step says and changes, and whether nobody would miss it.
 func (d *picturing) told(i int) (texts []string, news [][4]uint64, dull bool) {
-	dull = true
+	texts, dull = []string{}, true
 	who := d.c.Tape.who(i)
 	facts := d.c.Tape.facts(i)
 	for k := range facts {
@@ -225,7 +231,9 @@ func newsOf(f *Fact) [][4]uint64 {
 	}
 	n := uint64(f.On.N)
 	switch f.Kind {
-	case FactBorn, FactWoke:
+	case FactBorn:
+		return [][4]uint64{{n, newsUp, 1}, {n, newsDisk, f.M}}
+	case FactWoke:
 		return [][4]uint64{{n, newsUp, 1}}
 	case FactDied:
 		return [][4]uint64{{n, newsUp, 0}, {n, newsRole, 0, 0}, {n, newsLog, 0}}
@@ -273,7 +281,7 @@ func (d *picturing) fact(f *Fact) {
 		if f.To.Kind != 0 {
 			on = f.To.String()
 		}
-		until := d.c.Tape.Steps[f.Step].At + time.Duration(f.M)
+		until := min(d.c.Tape.Steps[f.Step].At+time.Duration(f.M), d.healed)
 		d.p.Faults = append(d.p.Faults, pageFault{Step: at, Until: int64(until), On: on, Text: text})
 	case FactBegun:
 		d.saving[f.On] = len(d.p.Saves) + 1
@@ -298,7 +306,7 @@ func (d *picturing) client(f *Fact, at int) {
 		return
 	}
 	from := d.c.Tape.who(s.Cause)
-	if from == f.On || d.place[s.Cause] < 0 {
+	if from == f.On || from.Kind == 0 || d.place[s.Cause] < 0 {
 		return
 	}
 	d.p.Packets = append(d.p.Packets, pageMail{From: d.place[s.Cause], To: at, On: from.String(), At: f.On.String(), Kind: "client",

@@ -312,10 +312,11 @@
     svg(g, "path", { class: "ondisk", d: path(a.disk, true) });
     svg(g, "path", { class: "inmem", d: path(a.log) });
     svg(g, "path", { class: "commitline", d: path(a.commit) });
-    let labelled = -99;
+    let labelled = -99, before = -1;
     for (const [i, v] of a.disk) {
-      if (i < shown[0] || i > shown[shown.length - 1] || v === 0) continue;
+      if (i < shown[0] || i > shown[shown.length - 1] || v === 0 || v === before) continue;
       const x = xOf(i);
+      before = v;
       if (x - labelled < 26) continue;
       svg(g, "text", { class: "soft", x: x + 3, y: bottom - 2, style: "font-size: 10px" }, v);
       labelled = x;
@@ -337,7 +338,7 @@
   function mails(g) {
     const labels = [];
     for (const m of D.packets || []) {
-      if (!X.has(m.a)) continue;
+      if (!X.has(m.a) || !layout.lanes[m.f] || !layout.lanes[m.g]) continue;
       const x1 = X.get(m.a), y1 = layout.lanes[m.f].mid, y2 = layout.lanes[m.g].mid, bad = m.z === "lost" || m.z === "shut" || m.z === "missed";
       if (!bad && !X.has(m.b)) {
         continue;
@@ -461,7 +462,7 @@
     $("when").textContent = `Event ${s.e}, ${seconds(s.t)}` + (s.w === "--" ? "" : ", " + s.w);
     const ul = $("facts");
     ul.replaceChildren();
-    for (const x of s.x) ul.append(el("li", "", x));
+    for (const x of s.x) ul.append(el("li", i === D.here && x === D.head ? "broken" : "", x));
     if (!s.x.length) ul.append(el("li", "dim", "a timer, or something that came to nothing new"));
     if (s.k >= 0) {
       const li = el("li", "because"), a = el("a", "", `event ${S[s.k].e}` + (S[s.k].w === "--" ? "" : " of " + S[s.k].w) + (S[s.k].x.length ? ": " + S[s.k].x[0] : ""));
@@ -522,7 +523,7 @@
       ["append", '<line class="mail append" x1="0" x2="22" y1="7" y2="7"/>'], ["reply", '<line class="mail reply" x1="0" x2="22" y1="7" y2="7"/>'],
       ["votes", '<line class="mail election" x1="0" x2="22" y1="7" y2="7"/>'], ["clients", '<line class="mail client" x1="0" x2="22" y1="7" y2="7"/>'],
       ["lost", '<line class="mail lost" x1="0" x2="22" y1="7" y2="7"/><path class="tip bad" d="M14 3 l8 8 m0 -8 l-8 8"/>'],
-      ["double or late", '<line class="mail double" x1="0" x2="22" y1="7" y2="7"/>'], ["a save on its way to the disk", '<rect class="save durable" x="0" y="4" width="22" height="6" rx="2"/>'],
+      ["double or late", '<line class="mail append double" x1="0" x2="22" y1="7" y2="7"/>'], ["a save on its way to the disk", '<rect class="save durable" x="0" y="4" width="22" height="6" rx="2"/>'],
       ["a save lost in a crash", '<rect class="save gone" x="1" y="4" width="20" height="6" rx="2"/>'], ["log on disk", '<rect class="ondisk" x="0" y="1" width="22" height="12"/>'],
       ["log in memory", '<line class="inmem" x1="0" x2="22" y1="7" y2="7"/>'], ["committed", '<line class="commitline" x1="0" x2="22" y1="7" y2="7"/>'], ["fault", '<rect class="fault" x="0" y="1" width="22" height="12"/>'],
     ];

@@ -96,7 +96,7 @@ func (s *server) start() {
 	s.passwords = map[call]passwords{}
 	s.status, s.firstCommit = replica.Status{}, 0
 	s.tickAt = 0
-	w.tape.tell(Fact{Kind: FactBorn, On: node(s.id), N: uint64(s.life)})
+	w.tape.tell(Fact{Kind: FactBorn, On: node(s.id), N: uint64(s.life), M: uint64(s.disk.last())})
 	s.take(replica.Tick{})
 }
 

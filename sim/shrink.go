@@ -3,7 +3,9 @@ package sim
 import (
 	"bytes"
 	"cmp"
+	"fmt"
 	"slices"
+	"strings"
 
 	"parley/core/raft"
 )
@@ -48,6 +50,15 @@ type Shrunk struct {
 	Others    []Result // other failures that came up, one of each signature; nobody looked for them
 	Passes    []Pass
 	Whole     bool // the search came to its end
+}
+
+// Keep is the small plan as a regression: a name for its file, and the plan with a note on what it showed.
+func (s *Shrunk) Keep() (string, Plan) {
+	p, f := s.Now.Plan, s.Now.Failure
+	text, _, _ := strings.Cut(f.Text, "\n")
+	p.Note = fmt.Sprintf("%s: %s. From seed %d %s: %s, %s.", f.Checker, plainText(text), s.Was.Plan.Seed, s.Was.Plan.Profile,
+		count(len(s.Was.Plan.Faults), "fault"), count(len(s.Was.Plan.Ops), "op"))
+	return fmt.Sprintf("%s-%04x.json", f.Checker, hashText(string(p.Encode()))&0xffff), p
 }
 
 // Pass is what one pass of the minimizer did.

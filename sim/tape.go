@@ -15,6 +15,8 @@ import (
 type Tape struct {
 	Steps []Step
 	Facts []Fact
+
+	devices [][2]string // as histories call them, and whose they are
 }
 
 // Step is one event of a run, or a stretch of it outside any event: the beginning, the healing.
@@ -59,7 +61,7 @@ const (
 	FactDurable                 // … is durable; M: where the log on the disk ends now
 	FactKept                    // … was in flight when its replica died, and is there
 	FactGone                    // … and is not there
-	FactBorn                    // a life began; N: which
+	FactBorn                    // a life began; N: which, M: where the log on the disk ends
 	FactDied                    // a life ended
 	FactPaused                  // nothing is taken any more …
 	FactWoke                    // … and again

@@ -84,7 +84,10 @@ func saveText(s *replica.Save) string {
 	if s.CutFrom > 0 {
 		say("cuts from %d", s.CutFrom)
 	}
-	if n := len(s.Append); n > 0 {
+	switch n := len(s.Append); {
+	case n == 1:
+		say("appends %d", s.Append[0].Index)
+	case n > 1:
 		say("appends %d…%d", s.Append[0].Index, s.Append[n-1].Index)
 	}
 	if s.Applied > 0 {
@@ -225,6 +228,9 @@ func commandText(c chat.Command) string {
 	return fmt.Sprintf("%T", c)
 }
 
+// words say what is repeated.
+func (s *settledCall) words() string { return commandText(s.cmd) }
+
 func queryText(q replica.Query) string {
 	switch q := q.(type) {
 	case replica.List:
@@ -310,6 +316,21 @@ func (t *Tape) took(c *client, in session.ClientInput) {
 		s := &c.out.Sends[i]
 		t.tell(Fact{Kind: FactCall, On: on, To: node(raft.ID(s.Server + 1)), N: s.DSeq, Text: t.attempt(c, s)})
 	}
+}
+
+// device notes whose a device is: the history names devices, people think of clients.
+func (t *Tape) device(c *client) {
+	if t != nil {
+		t.devices = append(t.devices, [2]string{device(c.dev.id), fmt.Sprintf("c%d.%d", c.n, c.dev.count)})
+	}
+}
+
+// named puts clients and the count of their device for what a history calls a device.
+func (t *Tape) named(text string) string {
+	for _, d := range t.devices {
+		text = strings.ReplaceAll(text, d[0], d[1])
+	}
+	return text
 }
 
 func (t *Tape) heard(c *client, from *stream, p *replica.Push) {
