@@ -74,11 +74,14 @@ func (p *Plan) Items() int { return len(p.Faults) + len(p.Ops) + len(p.Deviation
 // Shrink looks for the smallest plan that fails as the given one does. It is the same search every
 // time, however trials are run. A plan that does not fail comes back as it is.
 func Shrink(o ShrinkOptions) Shrunk {
-	s := shrinker{o: o, out: Shrunk{Was: Trial{Plan: o.Plan}.Run()}}
+	s := shrinker{o: o}
 	if s.o.Try == nil {
 		s.o.Try = inTurn
 	}
 	s.o.Most = cmp.Or(s.o.Most, 4000)
+	if first := s.o.Try([]Trial{{Plan: o.Plan}}, func(Result) bool { return true }); len(first) > 0 {
+		s.out.Was = first[0]
+	}
 	s.out.Now, s.out.Signature = s.out.Was, s.out.Was.Signature()
 	if s.out.Signature == "" {
 		return s.out

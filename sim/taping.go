@@ -340,18 +340,12 @@ func (t *Tape) heard(c *client, from *stream, p *replica.Push) {
 }
 
 func (t *Tape) asked(on Who, command []byte) {
-	if cmd, err := chat.DecodeCommand(command); err == nil {
-		t.tell(Fact{Kind: FactAsked, On: on, Text: commandText(cmd)})
-	}
+	t.tell(Fact{Kind: FactAsked, On: on, Text: outboxText(command)})
 }
 
 func (t *Tape) attempt(c *client, s *session.ClientSend) string {
 	if s.Command == nil {
 		return queryText(c.queries[binary.BigEndian.Uint64(s.Query)])
 	}
-	cmd, err := chat.DecodeCommand(s.Command)
-	if err != nil {
-		return "what cannot be read"
-	}
-	return commandText(cmd)
+	return outboxText(s.Command)
 }
