@@ -133,7 +133,6 @@ func (c *client) begin() {
 		Void: chat.EncodeCommand(chat.Void{}), Silence: 700 * time.Millisecond}
 	c.up = true
 	c.tickAt = 0
-	w.tape.tell(Fact{Kind: FactBorn, On: person(c.n), N: uint64(c.life)})
 	c.machine = session.NewClient(cfg, c.box, c.clock.local(w.now))
 	c.take(session.Tick{})
 }
@@ -185,6 +184,7 @@ func enters(cmd chat.Command) bool {
 // restart brings the client back with what its files hold. What it had asked for goes on by itself;
 // if nothing was under way, the person does.
 func (c *client) restart() {
+	c.w.tape.tell(Fact{Kind: FactBorn, On: person(c.n), N: uint64(c.life) + 1})
 	c.begin()
 	c.reattach()
 	c.next()

@@ -321,7 +321,9 @@ func (t *Tape) took(c *client, in session.ClientInput) {
 // device notes whose a device is: the history names devices, people think of clients.
 func (t *Tape) device(c *client) {
 	if t != nil {
-		t.devices = append(t.devices, [2]string{device(c.dev.id), fmt.Sprintf("c%d.%d", c.n, c.dev.count)})
+		name := fmt.Sprintf("c%d.%d", c.n, c.dev.count)
+		t.devices = append(t.devices, [2]string{device(c.dev.id), name})
+		t.tell(Fact{Kind: FactNote, On: person(c.n), Text: "takes a new device, " + name})
 	}
 }
 
