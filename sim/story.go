@@ -218,6 +218,9 @@ func (f *Fact) score(m matters, inCone bool) int {
 		if f.N > 0 && f.Kind != FactBegun {
 			score += 15
 		}
+		if f.Say.Kind == raft.TimeoutNow.String() {
+			score = 45
+		}
 		if strings.HasPrefix(f.Say.Kind, "vote") && m["term"][uint64(f.Say.Term)] {
 			score = 20
 		}
@@ -268,9 +271,8 @@ func (t *Tape) sentence(step int, m matters) string {
 		place int
 	}
 	var parts []part
-	facts := t.told(step)
-	who := t.who(step)
-	if facts[0].Kind == FactFault {
+	facts, who := t.told(step), t.who(step)
+	if len(facts) > 0 && facts[0].Kind == FactFault {
 		who = Who{}
 	}
 	for i := range facts {
@@ -322,7 +324,7 @@ func (t *Tape) told(step int) []Fact {
 		}
 		out = append(out, f)
 	}
-	return append(out, Fact{})[:max(1, len(out))]
+	return out
 }
 
 // votes names those whose votes made a leader.
