@@ -544,6 +544,10 @@
     }
   });
   draw();
+  if (!narrow && layout.width > $("scroll").clientWidth) {
+    state.zoom = Math.max(.6, $("scroll").clientWidth / layout.width);
+    draw();
+  }
   select(D.here);
   reveal(D.here);
 })();
