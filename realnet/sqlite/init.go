@@ -8,20 +8,46 @@ import (
 	"path/filepath"
 
 	"parley/core/raft"
+	"parley/core/replica"
 	"parley/core/row"
 )
 
 // Init makes a store in dir, which must be empty or not exist. It is built beside and renamed when
 // it is whole and synced, so that half a store is never in its place.
 func Init(dir string, id Identity, genesis []row.Row, tables []*row.Table) error {
-	err := initialise(dir, id, genesis, tables)
+	return made(dir, initialise(dir, id, tables, func(c *conn) (head, error) {
+		born := raft.Mark{Chain: id.Chain}
+		h := head{compact: born, last: born}
+		var effects []row.Effect
+		for _, r := range genesis {
+			effects = append(effects, row.Effect{Op: row.Insert, Row: r})
+		}
+		return h, c.apply(tables, effects, &h.digest)
+	}))
+}
+
+// Restore makes a store in dir, like Init, that begins with the rows of a snapshot, at its index and
+// term. Its log's chain begins anew, with the identity's: nothing of the cluster that the snapshot was
+// taken from continues it.
+func Restore(dir string, id Identity, s replica.Snapshot, tables []*row.Table) error {
+	return made(dir, initialise(dir, id, tables, func(c *conn) (head, error) {
+		mark := s.Mark
+		mark.Chain = id.Chain
+		h := head{compact: mark, last: mark, applied: mark.Index, digest: s.Digest,
+			hard: raft.Hard{Term: mark.Term, Commit: mark.Index}}
+		return h, replica.ReadSnapshot(s, tables, c.insertOne)
+	}))
+}
+
+func made(dir string, err error) error {
 	if err != nil {
 		return fmt.Errorf("make store %q: %w", dir, err)
 	}
 	return nil
 }
 
-func initialise(dir string, id Identity, genesis []row.Row, tables []*row.Table) (err error) {
+// initialise makes a store of what fill puts into its tables.
+func initialise(dir string, id Identity, tables []*row.Table, fill func(c *conn) (head, error)) (err error) {
 	if err := errors.Join(id.complete(), checkCatalogue(tables)); err != nil {
 		return err
 	}
@@ -37,7 +63,7 @@ func initialise(dir string, id Identity, genesis []row.Row, tables []*row.Table)
 	if err != nil {
 		return err
 	}
-	if err := build(half, id, genesis, tables); err != nil {
+	if err := build(half, id, tables, fill); err != nil {
 		return errors.Join(err, os.RemoveAll(half))
 	}
 	if err := os.Remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -66,13 +92,13 @@ func checkFree(dir string) error {
 }
 
 // build makes all files of a store in dir and syncs them.
-func build(dir string, id Identity, genesis []row.Row, tables []*row.Table) error {
+func build(dir string, id Identity, tables []*row.Table, fill func(c *conn) (head, error)) error {
 	path := filepath.Join(dir, databaseName)
 	c, err := connect(path, makerQuery)
 	if err != nil {
 		return err
 	}
-	err = c.fill(id, genesis, tables)
+	err = c.birth(id, tables, fill)
 	if err == nil {
 		err = c.empty()
 	}
@@ -85,7 +111,8 @@ func build(dir string, id Identity, genesis []row.Row, tables []*row.Table) erro
 	return errors.Join(syncPath(path), syncPath(filepath.Join(dir, lockName)), syncPath(dir))
 }
 
-func (c *conn) fill(id Identity, genesis []row.Row, tables []*row.Table) error {
+// birth makes the tables and what a store begins with, in one transaction.
+func (c *conn) birth(id Identity, tables []*row.Table, fill func(c *conn) (head, error)) error {
 	statements := []string{"BEGIN IMMEDIATE"}
 	for _, t := range append(localTables[:len(localTables):len(localTables)], tables...) {
 		statements = append(statements, schema(t)...)
@@ -97,13 +124,8 @@ func (c *conn) fill(id Identity, genesis []row.Row, tables []*row.Table) error {
 			return err
 		}
 	}
-	born := raft.Mark{Chain: id.Chain}
-	h := head{compact: born, last: born}
-	var effects []row.Effect
-	for _, r := range genesis {
-		effects = append(effects, row.Effect{Op: row.Insert, Row: r})
-	}
-	if err := c.apply(tables, effects, &h.digest); err != nil {
+	h, err := fill(c)
+	if err != nil {
 		return err
 	}
 	if err := errors.Join(c.insertOne(id.row(0)), c.insertOne(h.row())); err != nil {
