@@ -3,7 +3,6 @@ package sqlite
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -14,14 +13,14 @@ import (
 // Init makes a store in dir, which must be empty or not exist. It is built beside and renamed when
 // it is whole and synced, so that half a store is never in its place.
 func Init(dir string, id Identity, genesis []row.Row, tables []*row.Table) error {
-	err := initialise(dir, id, genesis, tables)
+	err := initialise(system{}, dir, id, genesis, tables)
 	if err != nil {
 		return fmt.Errorf("make store %q: %w", dir, err)
 	}
 	return nil
 }
 
-func initialise(dir string, id Identity, genesis []row.Row, tables []*row.Table) (err error) {
+func initialise(d disk, dir string, id Identity, genesis []row.Row, tables []*row.Table) (err error) {
 	if err := errors.Join(id.complete(), checkCatalogue(tables)); err != nil {
 		return err
 	}
@@ -30,45 +29,45 @@ func initialise(dir string, id Identity, genesis []row.Row, tables []*row.Table)
 		return err
 	}
 	parent := filepath.Dir(dir)
-	if err := errors.Join(checkFree(dir), os.MkdirAll(parent, 0o700)); err != nil {
+	if err := errors.Join(checkFree(d, dir), d.mkdirAll(parent)); err != nil {
 		return err
 	}
-	half, err := os.MkdirTemp(parent, filepath.Base(dir)+halfSuffix+"*")
+	half, err := d.mkdirTemp(parent, filepath.Base(dir)+halfSuffix+"*")
 	if err != nil {
 		return err
 	}
-	if err := build(half, id, genesis, tables); err != nil {
-		return errors.Join(err, os.RemoveAll(half))
+	if err := build(d, half, id, genesis, tables); err != nil {
+		return errors.Join(err, d.removeAll(half))
 	}
-	if err := os.Remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return &Refused{Reason: NotEmpty, Text: fmt.Sprintf("%q cannot be replaced", dir), Err: errors.Join(err, os.RemoveAll(half)),
+	if err := d.remove(dir); err != nil && !missing(err) {
+		return &Refused{Reason: NotEmpty, Text: fmt.Sprintf("%q cannot be replaced", dir), Err: errors.Join(err, d.removeAll(half)),
 			Hint: "if it is a mount point, use a directory inside it"}
 	}
-	if err := os.Rename(half, dir); err != nil {
-		return errors.Join(err, os.RemoveAll(half))
+	if err := d.rename(half, dir); err != nil {
+		return errors.Join(err, d.removeAll(half))
 	}
-	return syncPath(parent)
+	return d.sync(parent)
 }
 
 // checkFree refuses a directory with anything in it.
-func checkFree(dir string) error {
-	names, err := os.ReadDir(dir)
+func checkFree(d disk, dir string) error {
+	names, err := d.names(dir)
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	case missing(err):
 		return nil
 	case err != nil:
 		return err
 	case len(names) > 0:
-		return &Refused{Reason: NotEmpty, Text: fmt.Sprintf("%q is not empty: it has %q in it", dir, names[0].Name()),
+		return &Refused{Reason: NotEmpty, Text: fmt.Sprintf("%q is not empty: it has %q in it", dir, names[0]),
 			Hint: "choose another directory; nothing was changed"}
 	}
 	return nil
 }
 
 // build makes all files of a store in dir and syncs them.
-func build(dir string, id Identity, genesis []row.Row, tables []*row.Table) error {
+func build(d disk, dir string, id Identity, genesis []row.Row, tables []*row.Table) error {
 	path := filepath.Join(dir, databaseName)
-	c, err := connect(path, makerQuery)
+	c, err := connect(d, path, makerQuery)
 	if err != nil {
 		return err
 	}
@@ -79,10 +78,11 @@ func build(dir string, id Identity, genesis []row.Row, tables []*row.Table) erro
 	if err := errors.Join(err, c.close()); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(dir, lockName), nil, 0o600); err != nil {
+	lock, err := d.open(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE)
+	if err != nil {
 		return err
 	}
-	return errors.Join(syncPath(path), syncPath(filepath.Join(dir, lockName)), syncPath(dir))
+	return errors.Join(lock.Close(), d.sync(path), d.sync(filepath.Join(dir, lockName)), d.sync(dir))
 }
 
 func (c *conn) fill(id Identity, genesis []row.Row, tables []*row.Table) error {
