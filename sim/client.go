@@ -9,6 +9,7 @@ import (
 
 	"parley/core/chat"
 	"parley/core/feed"
+	"parley/core/raft"
 	"parley/core/replica"
 	"parley/core/session"
 	lin "parley/linearizability"
@@ -82,6 +83,7 @@ type errand struct {
 	dseq  uint64
 	bytes []byte
 	after func(r *replica.Reply, code string)
+	told  raft.Index // reads: the latest entry of which anybody had heard when it was asked
 }
 
 func device(d session.DeviceID) string { return strconv.FormatUint(binary.BigEndian.Uint64(d[:8]), 16) }
@@ -392,6 +394,7 @@ func (c *client) lost(t *stream) {
 
 // answered gives the machine a reply.
 func (c *client) answered(t *stream, r replica.Reply) {
+	c.w.checks.answers(&r)
 	if c.w.checks.repeatAnswered(r, uint64(c.n)) {
 		return
 	}
@@ -434,7 +437,7 @@ func (c *client) ask(q replica.Query, e lin.Event, after func(r *replica.Reply, 
 	c.lastID++
 	id := c.lastID
 	c.queries[id] = q
-	er := &errand{after: after}
+	er := &errand{after: after, told: c.w.checks.fresh.told}
 	if e.Op != "" {
 		er.op = c.w.history.begin(c.proc(), e)
 	}
@@ -488,6 +491,9 @@ func (c *client) done(o *session.Outcome) {
 	reply := c.reply(o)
 	code := o.Reply.Code
 	c.forget(e)
+	if e.cmd == nil && o.DSeq == 0 {
+		c.w.checks.read(c, e.told, reply)
+	}
 	if e.op != nil {
 		c.settle(e, o, reply)
 	}

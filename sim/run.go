@@ -42,7 +42,7 @@ func (f *Failure) Error() string {
 type Stats struct {
 	Virtual      time.Duration
 	Events       uint64
-	Checks       uint64
+	Checks       Evaluations
 	Attempts     uint64
 	Acknowledged uint64
 	Pushed       uint64
@@ -138,10 +138,10 @@ func newWorld(p Plan, o Options) *world {
 
 func (w *world) result() Result {
 	w.stats.Virtual, w.stats.Committed = w.now, uint64(len(w.checks.ghost))
-	r := Result{Plan: w.plan, Pinned: w.plan, Trace: uint64(w.trace), Stats: w.stats}
+	r := Result{Plan: w.plan, Pinned: w.plan, Trace: uint64(w.trace)}
 	r.Pinned.Faults = w.pinned
 	r.History = w.judge(&r)
-	r.Failure = w.failure
+	r.Stats, r.Failure = w.stats, w.failure
 	return r
 }
 
@@ -173,6 +173,7 @@ func (w *world) recover() {
 		return
 	}
 	w.heal()
+	w.checks.looked(ofLiveness)
 	if !w.runUntil(120*time.Second, func() bool { return w.unfinished() == "" }) {
 		w.fail("liveness", "two minutes after all healed: %s", w.unfinished())
 		return
@@ -275,6 +276,7 @@ func (w *world) judge(r *Result) *lin.History {
 	if w.failure != nil {
 		return h
 	}
+	w.checks.looked(ofHistory)
 	r.Report = lin.Check(h, lin.Options{Certificate: true, Search: w.plan.Search})
 	r.Vacuous = r.Report.Verdict == lin.Unknown && r.Report.Findings[0].Rule == lin.RuleVacuous
 	if r.Report.Verdict != lin.Pass && !r.Vacuous {

@@ -80,14 +80,7 @@ func (s *server) start() {
 	s.life++
 	r := w.dice.roll(diceClock, uint64(s.id)<<16|uint64(s.life))
 	s.clock = clock{start: r.between(time.Second, time.Hour), ppm: int64(r.upTo(2*w.plan.Knobs.DriftPpm+1) - w.plan.Knobs.DriftPpm)}
-	cfg := replica.Config{
-		Raft: raft.Config{
-			ID: s.id, Voters: w.plan.voters(), Chain: w.chain, MaxAppendBytes: w.plan.Knobs.MaxAppend,
-			Seed: w.dice.draw(diceLife, uint64(s.id), uint64(s.life)),
-		},
-		Epoch: 1, KeepEntries: w.plan.Knobs.KeepEntries, EffectDelay: time.Duration(w.plan.Knobs.Effects),
-	}
-	if s.machine, err = replica.New(cfg, rec, s.clock.local(w.now)); err != nil {
+	if s.machine, err = replica.New(w.config(s), rec, s.clock.local(w.now)); err != nil {
 		w.fail("recovery", "n%d does not come back: %v", s.id, err)
 		return
 	}
@@ -96,6 +89,17 @@ func (s *server) start() {
 	s.status, s.firstCommit = replica.Status{}, 0
 	s.tickAt = 0
 	s.take(replica.Tick{})
+}
+
+// config is what a replica runs with in the life that it begins.
+func (w *world) config(s *server) replica.Config {
+	return replica.Config{
+		Raft: raft.Config{
+			ID: s.id, Voters: w.plan.voters(), Chain: w.chain, MaxAppendBytes: w.plan.Knobs.MaxAppend,
+			Seed: w.dice.draw(diceLife, uint64(s.id), uint64(s.life)),
+		},
+		Epoch: 1, KeepEntries: w.plan.Knobs.KeepEntries, EffectDelay: time.Duration(w.plan.Knobs.Effects),
+	}
 }
 
 // crash ends a life: memory is gone, the save in flight is whole or not there, connections break.
@@ -109,7 +113,7 @@ func (s *server) crash() {
 	if err := s.disk.crash(there); err != nil {
 		w.fail("disk", "n%d: %v", s.id, err)
 	}
-	w.checks.endedLife(s)
+	w.checks.durable(s)
 	for _, c := range s.conns {
 		c.breakOff()
 	}
@@ -140,8 +144,7 @@ func (s *server) take(in replica.Input) {
 	s.status = s.machine.Status()
 	w.trace.step(s)
 	s.tell(in)
-	if s.out.Fatal != "" {
-		w.fail("halt", "n%d stops itself, with nothing wrong: %s", s.id, s.out.Fatal)
+	if w.checks.halted(s) {
 		return
 	}
 	w.checks.stepped(s)
@@ -332,6 +335,7 @@ func (s *server) export(id uint64) {
 		return
 	}
 	s.w.stats.Snapshots++
+	s.w.checks.exported(s, &snap)
 	s.later(s.shellDelay(), "exported", func() { s.take(replica.Exported{ID: id, Snapshot: snap}) })
 }
 
