@@ -18,7 +18,8 @@ type checks struct {
 	leaders map[raft.Term]raft.ID          // election safety
 	votes   map[ballot]raft.ID             // one vote a term
 	entries map[raft.Chain]raft.Entry      // all that anybody ever began to save
-	ghost   []raft.Entry                   // the committed log, written once
+	ghost   []raft.Entry                   // the committed log, written once …
+	since   []raft.Term                    // … and in which term each was first known to be committed
 	digests map[raft.Index]row.Digest      // of the rows, by applied index
 	ended   map[raft.Index][]chat.DeviceID // leases that an entry ended
 	repeats map[[2]uint64]settledCall
@@ -151,7 +152,7 @@ func (k *checks) order(s *server, st *raft.Status) {
 // endedLife forgets what a server had only in memory.
 func (k *checks) endedLife(s *server) { k.seen[s.id-1].term = s.disk.hard.Term }
 
-// leadership: one leader a term, and it has every committed entry.
+// leadership: one leader a term, and it has every entry committed in an earlier one.
 func (k *checks) leadership(s *server, st *raft.Status) {
 	if st.Role.Kind != raft.Leader {
 		return
@@ -165,7 +166,18 @@ func (k *checks) leadership(s *server, st *raft.Status) {
 	}
 	k.leaders[st.Role.Term] = s.id
 	k.w.stats.Elections++
-	for i := st.Compact.Index + 1; int(i) <= len(k.ghost); i++ {
+	votes := 0
+	for _, o := range k.w.servers {
+		if k.votes[ballot{o.id, st.Role.Term}] == s.id {
+			votes++
+		}
+	}
+	if n := len(k.w.servers); n > 1 && votes <= n/2 {
+		k.w.fail("raft", "n%d leads term %d by %d votes of %d", s.id, st.Role.Term, votes, n)
+		return
+	}
+	// One may win an old term very late: what was committed in later ones it need not have.
+	for i := st.Compact.Index + 1; int(i) <= len(k.ghost) && k.since[i-1] < st.Role.Term; i++ {
 		if m, ok := s.machine.Raft().Mark(i); !ok || m.Chain != k.ghost[i-1].Chain {
 			k.w.fail("completeness", "n%d leads term %d without the committed entry %d", s.id, st.Role.Term, i)
 			return
@@ -216,7 +228,7 @@ func (k *checks) first(s *server, i raft.Index, m raft.Mark) {
 	if on <= len(k.w.servers)/2 {
 		k.w.fail("durable-ack", "n%d commits entry %d of term %d, on %d of %d disks", s.id, i, m.Term, on, len(k.w.servers))
 	}
-	k.ghost = append(k.ghost, e)
+	k.ghost, k.since = append(k.ghost, e), append(k.since, s.status.Raft.Role.Term)
 }
 
 // sent: what a message promises is on the sender's disk before it leaves.

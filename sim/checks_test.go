@@ -39,12 +39,19 @@ func TestCheckersFindPlantedBugs(t *testing.T) {
 			s := w.leader()
 			w.checks.leaders[s.machine.Raft().Status().Role.Term] = s.id%3 + 1
 		}},
+		{"a leader was not elected", "raft", "by 1 votes of 3", func(w *world) {
+			s := w.leader()
+			w.checks.votes = map[ballot]raft.ID{{s.id, s.disk.hard.Term}: s.id}
+			w.checks.leaders = map[raft.Term]raft.ID{}
+		}},
 		{"another entry was committed here", "raft", "commits another entry", func(w *world) {
 			next := raft.Index(len(w.checks.ghost) + 1)
 			w.checks.ghost = append(w.checks.ghost, raft.Entry{Index: next, Chain: raft.Chain{'x'}})
+			w.checks.since = append(w.checks.since, 1)
 		}},
 		{"a leader lacks what was committed", "completeness", "without the committed entry", func(w *world) {
 			w.checks.ghost[0].Chain[0]++
+			w.checks.since[0] = 0
 			w.checks.leaders = map[raft.Term]raft.ID{}
 		}},
 		{"an entry is committed that no disk has", "durable-ack", "on 0 of 3 disks", func(w *world) {
