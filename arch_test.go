@@ -55,7 +55,9 @@ var rooms = []room{
 	{name: "core/replica/storagetest", ours: "core/raft core/replica core/row",
 		std: coreStd + " math sync sync/atomic testing", tests: rapid},
 
-	{name: "sim", ours: machines + " linearizability", std: simStd, tests: "core/replica/storagetest " + rapid},
+	{name: "sim", ours: machines + " linearizability", std: simStd,
+		// The wire is a codec of packets that tests plug in.
+		tests: "core/replica/storagetest realnet/wire google.golang.org/protobuf " + rapid},
 	// The judge shares no code with what it judges.
 	{name: "linearizability", modules: "github.com/anishathalye/porcupine", tests: goCmp + " " + rapid},
 

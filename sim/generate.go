@@ -108,6 +108,9 @@ func (p *Plan) addFaults(d Dice, bout uint64, most int) {
 		for range f.often(r.logUpTo(most)) {
 			fault := Fault{ID: uint64(len(p.Faults) + 1), Kind: f.kind,
 				At: Span(r.between(500*time.Millisecond, time.Duration(p.Chaos))), For: Span(r.between(f.shortest, 1500*time.Millisecond))}
+			if f.lasting > 0 && r.ppm(125_000) {
+				fault.For = p.Chaos
+			}
 			f.aim(r, p, &fault)
 			p.Faults = append(p.Faults, fault)
 		}
