@@ -1,7 +1,9 @@
 package sim
 
 import (
+	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"parley/core/raft"
@@ -31,8 +33,36 @@ type world struct {
 	lurking []lurker
 	healed  bool
 	budget  uint64 // events
+	until   uint64 // the run ends after so many; 0: at its end
+	without []string
 	log     io.Writer
 	failure *Failure
+}
+
+// guarded lets the world go on, and hears a panic of a machine as what it is: a verdict, if it is one of
+// our invariants, which say whose they are; a crash if the runtime found it. Either ends the run with
+// its plan at hand.
+func (w *world) guarded(panics bool, run func()) {
+	if !panics {
+		defer func() {
+			if v := recover(); v != nil {
+				w.panicked(fmt.Sprint(v))
+			}
+		}()
+	}
+	run()
+}
+
+func (w *world) panicked(text string) {
+	room, _, said := strings.Cut(text, ": ")
+	switch strings.TrimPrefix(room, "core/") {
+	case "raft", "replica", "session", "chat", "feed", "row":
+		if said {
+			w.fail("invariant", "%s", text)
+			return
+		}
+	}
+	w.fail("crash", "%s", text)
 }
 
 // event is one thing that will happen. It holds no pointer, so that the heap moves it cheaply; what it
@@ -159,4 +189,7 @@ func (w *world) step() {
 	}
 	w.trace.event(w.now, e.name, e.who)
 	e.do()
+	if w.stats.Events == w.until {
+		w.fail(stopHere, "%d events", w.until)
+	}
 }
