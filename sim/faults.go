@@ -87,14 +87,15 @@ func (w *world) schedule() {
 // strike lets a fault happen to whom it is aimed at, and notes who that was.
 func (w *world) strike(f Fault) {
 	on, ok := w.resolve(f.On)
-	w.say("--", "%v", f)
 	if !ok {
+		w.say(Who{}, "%v: nobody fits", f)
 		return
 	}
 	f.On, f.At, f.When, f.Nth = on, Span(w.now), "", 0
 	w.pinned = append(w.pinned, f)
 	w.stats.Faults.add(f.Kind)
 	w.history.fault(f)
+	w.tape.fault(f)
 	w.strikes[f.Kind](w, f)
 }
 
@@ -190,6 +191,8 @@ func (w *world) leader() *server {
 // heal ends all faults.
 func (w *world) heal() {
 	w.healed = true
+	w.tape.begin(w, "heal", -1)
+	w.tape.tell(Fact{Kind: FactHealed})
 	for _, s := range w.servers {
 		switch {
 		case !s.up:

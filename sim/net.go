@@ -60,26 +60,30 @@ func (w *world) send(msg *replica.PeerMessage) {
 	w.stats.Packets++
 	n := &w.plan.Network
 	r := w.dice.roll(diceLink, uint64(msg.From)<<32|uint64(msg.To)<<24|w.links.count[link]<<40)
-	if !w.open(msg.From, msg.To) || !w.healed && r.ppm(n.LossPpm) {
-		w.stats.Lost++
+	id := w.name(msg)
+	if !w.open(msg.From, msg.To) || !w.healed && w.chance(r, n.LossPpm, id, Lose) {
+		w.lose(msg, id)
 		return
 	}
-	w.carry(w.delay(r), msg)
+	w.carry(w.delay(r)+w.extra(id, Slow), msg, id, once)
 	if w.healed {
 		return
 	}
-	if r.ppm(n.DupPpm) {
+	if w.chance(r, n.DupPpm, id, Double) {
 		w.stats.Doubled++
-		w.carry(w.delay(r), msg)
+		w.carry(w.delay(r)+w.extra(id, Double), msg, id, doubled)
 	}
-	if r.ppm(n.LatePpm) {
+	if w.chance(r, n.LatePpm, id, Late) {
 		w.stats.Late++
-		w.carry(r.between(100*time.Millisecond, 5*time.Second), msg)
+		w.carry(w.later(r.between(100*time.Millisecond, 5*time.Second), id), msg, id, late)
 	}
 }
 
 func (w *world) delay(r *roll) time.Duration {
 	n := &w.plan.Network
+	if w.plan.Still {
+		return time.Duration(n.DelayMin)
+	}
 	d := r.between(time.Duration(n.DelayMin), time.Duration(n.DelayMax))
 	if !w.healed && r.ppm(n.SlowPpm) {
 		d *= time.Duration(1 + r.upTo(100))
@@ -87,13 +91,22 @@ func (w *world) delay(r *roll) time.Duration {
 	return d
 }
 
-func (w *world) carry(d time.Duration, msg *replica.PeerMessage) {
+func (w *world) carry(d time.Duration, msg *replica.PeerMessage, id nthSaying, which copyOf) {
 	packet := copyMessage(msg)
+	w.tape.sent(msg, id, which, d)
 	w.after(d, "packet", uint64(msg.To), func() {
-		if s := w.server(packet.To); s.up && w.open(packet.From, packet.To) {
+		s := w.server(packet.To)
+		there := s.up && w.open(packet.From, packet.To)
+		w.tape.arrived(packet, id, which, there)
+		if there {
 			s.take(replica.Peer{Message: packet})
 		}
 	})
+}
+
+func (w *world) lose(msg *replica.PeerMessage, id nthSaying) {
+	w.stats.Lost++
+	w.tape.lost(msg, id, !w.open(msg.From, msg.To))
 }
 
 func copyMessage(msg *replica.PeerMessage) *replica.PeerMessage {

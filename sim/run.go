@@ -20,16 +20,19 @@ type Result struct {
 	Pinned  Plan // with faults as they struck: aimed at whom they hit
 	Stats   Stats
 	Trace   uint64 // hash over every event and what came of it
+	Begun   []int  // ops, by client
 	History *lin.History
 	Report  lin.Report
 	Vacuous bool     // the judge saw too little that it has a model for; a sweep allows few of these
-	States  string   // of everybody, if the run was to end at an event
 	Failure *Failure // nil: nothing was found
+	Stopped string   // at Options.Until: the state of everybody
 }
 
 // Failure is the first thing that was found wrong.
 type Failure struct {
 	Checker string
+	Rule    string // what the checker demands, in words that are the same for all who break it
+	Role    string // of the first replica that Text names
 	Text    string
 	At      time.Duration
 	Event   uint64
@@ -87,12 +90,13 @@ func (r *Result) String() string {
 		s.Snapshots, s.Packets, s.Lost, s.Doubled, s.Late, s.Faults, r.Trace)
 }
 
-// Options are what a run is watched with; they change nothing that happens.
+// Options are what a run is watched with; they change nothing.
 type Options struct {
-	Log     io.Writer // what happens, a line each, for people; nil: nothing
-	Until   uint64    // look at the world after so many events, and end there; 0: at its end
-	Without []string  // checkers that are not heard, to learn what the others find
-	Panics  bool      // a panic is let through, to see its stack
+	Tape   *Tape  // records everything; nil: nothing
+	Until  uint64 // stop behind this event; 0: go on to the end
+	Events uint64 // give up after so many; 0: after more than any plan needs
+
+	Without []string // checkers that are not heard, to learn what the others find
 }
 
 // Run turns a plan into a verdict; nothing else goes in.
@@ -101,15 +105,24 @@ func Run(p Plan) Result { return RunWith(p, Options{}) }
 // RunWith is Run, watched.
 func RunWith(p Plan, o Options) Result {
 	w := newWorld(p, o)
-	w.guarded(o.Panics, func() {
-		w.run(time.Duration(p.Chaos))
-		w.recover()
-	})
-	if w.failure != nil && w.failure.Checker == stopHere {
-		w.failure = nil
-		return Result{Plan: w.plan, Pinned: w.plan, Stats: w.stats, Trace: uint64(w.trace), States: w.states()}
-	}
+	w.live()
 	return w.result()
+}
+
+// live is both halves of a run. A broken invariant of the product is a verdict like any other; what
+// the language itself refuses is none, and its stack is wanted.
+func (w *world) live() {
+	defer func() {
+		switch broken := recover().(type) {
+		case nil:
+		case string:
+			w.fail("invariant", "%s", broken)
+		default:
+			panic(broken)
+		}
+	}()
+	w.run(time.Duration(w.plan.Chaos))
+	w.recover()
 }
 
 // Record is Run for a plan so long that its history does not fit into memory: the history goes to a
@@ -132,7 +145,7 @@ func Record(p Plan, file io.Writer) Result {
 
 // newWorld makes a world in which everybody is about to begin.
 func newWorld(p Plan, o Options) *world {
-	w := &world{plan: p, dice: Dice(p.Seed), log: o.Log, until: o.Until, without: o.Without, chain: raft.Chain{'s', 'i', 'm'}, strikes: map[FaultKind]func(*world, Fault){}}
+	w := &world{plan: p, dice: Dice(p.Seed), tape: o.Tape, until: o.Until, without: o.Without, chain: raft.Chain{'s', 'i', 'm'}, strikes: map[FaultKind]func(*world, Fault){}}
 	for _, f := range families() {
 		w.strikes[f.kind] = f.strike
 	}
@@ -140,7 +153,12 @@ func newWorld(p Plan, o Options) *world {
 	w.streams.count = map[[2]int]uint64{}
 	w.links = links{shut: map[[2]raft.ID]int{}, count: map[[2]raft.ID]uint64{}}
 	w.budget = maxEvents + uint64(len(p.Ops)*maxEventsPerOp)
+	if o.Events > 0 {
+		w.budget = min(w.budget, o.Events)
+	}
 	w.checks = newChecks(w)
+	w.still.list(p.Deviations)
+	w.tape.begin(w, "begin", -1)
 	w.birth()
 	w.schedule()
 	return w
@@ -150,8 +168,14 @@ func (w *world) result() Result {
 	w.stats.Virtual, w.stats.Committed = w.now, uint64(len(w.checks.ghost))
 	r := Result{Plan: w.plan, Pinned: w.plan, Trace: uint64(w.trace), Stats: w.stats}
 	r.Pinned.Faults = w.pinned
+	for _, c := range w.clients {
+		r.Begun = append(r.Begun, c.item)
+	}
 	r.History = w.judge(&r)
 	r.Failure = w.failure
+	if f := r.Failure; f != nil && f.Checker == stopped {
+		r.Failure, r.Stopped = nil, w.dump()
+	}
 	return r
 }
 
@@ -191,6 +215,7 @@ func (w *world) recover() {
 		w.fail("liveness", "a minute after the last command: %s", w.behind())
 		return
 	}
+	w.tape.begin(w, "drained", -1)
 	w.history.phase("drained")
 	w.finalReads()
 	if !w.runUntil(60*time.Second, func() bool { return w.checks.converged() == "" }) {
@@ -293,16 +318,20 @@ func (w *world) judge(r *Result) *lin.History {
 	return h
 }
 
-// say writes a line to the log, if there is one: when, who, what.
-func (w *world) say(who string, format string, args ...any) {
-	if w.log != nil {
-		//arch:allow float: printed in a log, never kept
-		fmt.Fprintf(w.log, "%12.6f %-4s %s\n", float64(w.now)/1e9, who, fmt.Sprintf(format, args...))
+// say notes something for people, if somebody records.
+func (w *world) say(who Who, format string, args ...any) {
+	if w.tape != nil {
+		w.tape.tell(Fact{Kind: FactNote, On: who, Text: fmt.Sprintf(format, args...)})
 	}
 }
 
+// stopped is no checker: it ends a run where the caller asked for it.
+const stopped = "stopped"
+
 func (w *world) fail(checker, format string, args ...any) {
 	if w.failure == nil && !slices.Contains(w.without, checker) {
-		w.failure = &Failure{checker, fmt.Sprintf(format, args...), w.now, w.stats.Events}
+		text := fmt.Sprintf(format, args...)
+		w.failure = &Failure{Checker: checker, Rule: ruleOf(checker, text), Role: w.roleIn(text), Text: text, At: w.now, Event: w.stats.Events}
+		w.tape.tell(Fact{Kind: FactBroken, Text: text})
 	}
 }

@@ -4,11 +4,10 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 )
 
 // What those who run worlds from outside need to know of them: which faults and marks there are, and
-// how a world stands at an event. None of it changes a run.
+// what a plan is without some of them.
 
 // SeedOf makes a seed of any text, a commit id for example; a number is itself.
 func SeedOf(text string) uint64 {
@@ -72,33 +71,4 @@ func (n *Network) rate(accident string) *uint32 {
 		return &n.LatePpm
 	}
 	return nil
-}
-
-// stopHere ends a run that was to be looked at after so many events. It is no failure.
-const stopHere = "stop"
-
-// states says how everybody stands now, a line each.
-func (w *world) states() string {
-	var out strings.Builder
-	fmt.Fprintf(&out, "at %v, event %d, %d entries committed, healed: %t\n", w.now, w.stats.Events, len(w.checks.ghost), w.healed)
-	for _, s := range w.servers {
-		out.WriteString(s.state() + "\n")
-	}
-	for _, c := range w.clients {
-		out.WriteString(c.state() + "\n")
-	}
-	return out.String()
-}
-
-// state says what a server is doing, for people.
-func (s *server) state() string {
-	d := s.disk
-	disk := fmt.Sprintf("disk: term %d vote n%d commit %d, entries %d to %d, applied %d", d.hard.Term, d.hard.Vote,
-		d.hard.Commit, d.compact.Index+1, d.last(), d.applied)
-	if !s.up {
-		return fmt.Sprintf("n%d: down, life %d; %s", s.id, s.life, disk)
-	}
-	st := &s.status
-	return fmt.Sprintf("n%d: %v, last %v, commit %d, applied %d, life %d, paused %t, saving %t; %s", s.id, st.Raft.Role,
-		st.Raft.Last, st.Raft.Commit, st.Applied, s.life, s.paused, d.inFlight != nil, disk)
 }

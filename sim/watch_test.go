@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 )
 
 // A canary fails whatever its seed, and by the checker that guards what a disk acknowledges.
@@ -42,25 +41,6 @@ func TestNoSeedDrawsWhatIsBeyond(t *testing.T) {
 	}
 }
 
-// Looking at a world at an event shows how everybody stands, and is not a failure; the same run goes
-// to its end elsewhere.
-func TestAWorldCanBeLookedAtHalfway(t *testing.T) {
-	p := Generate(3, Lite)
-	whole := Run(p)
-	half := RunWith(p, Options{Until: whole.Stats.Events / 2})
-	if half.Failure != nil || half.Stats.Events != whole.Stats.Events/2 {
-		t.Fatalf("stopped after %d of %d events: %v", half.Stats.Events, whole.Stats.Events, half.Failure)
-	}
-	for _, who := range []string{"n1: ", "c0: ", "entries committed"} {
-		if !strings.Contains(half.States, who) {
-			t.Errorf("%q is not in\n%s", who, half.States)
-		}
-	}
-	if again := RunWith(p, Options{Until: whole.Stats.Events / 2}); again.States != half.States {
-		t.Errorf("looked at again:\n%s\nbefore:\n%s", again.States, half.States)
-	}
-}
-
 // A checker that is not heard leaves what it would have said to the others. What a lying disk does is
 // seen by several, an invariant of the machines among them.
 func TestACheckerCanBeLeftOut(t *testing.T) {
@@ -78,24 +58,6 @@ func TestACheckerCanBeLeftOut(t *testing.T) {
 	}
 	if len(spoke) < 2 || !slices.Contains(spoke, "invariant") {
 		t.Errorf("one after the other spoke: %q", spoke)
-	}
-}
-
-// What panics in a machine ends the run with a failure: our invariants are a verdict, what the runtime
-// finds is a crash.
-func TestAPanicIsAFailure(t *testing.T) {
-	for _, c := range []struct{ says, checker string }{
-		{"raft: invariant broken: x", "invariant"},
-		{"core/session: x", "invariant"},
-		{"runtime error: index out of range [3] with length 3", "crash"},
-		{"raft", "crash"},
-	} {
-		w := newWorld(calm(1), Options{})
-		w.after(time.Second, "bug", 0, func() { panic(c.says) })
-		w.guarded(false, func() { w.run(2 * time.Second) })
-		if f := w.failure; f == nil || f.Checker != c.checker || f.Text != c.says || f.At != time.Second {
-			t.Errorf("%q became %v, want %s", c.says, f, c.checker)
-		}
 	}
 }
 

@@ -1,9 +1,6 @@
 package sim
 
 import (
-	"fmt"
-	"io"
-	"strings"
 	"time"
 
 	"parley/core/raft"
@@ -33,36 +30,11 @@ type world struct {
 	lurking []lurker
 	healed  bool
 	budget  uint64 // events
-	until   uint64 // the run ends after so many; 0: at its end
+	tape    *Tape  // nil: nothing is recorded
+	still   stillness
+	until   uint64 // stop behind this event; 0: do not
 	without []string
-	log     io.Writer
 	failure *Failure
-}
-
-// guarded lets the world go on, and hears a panic of a machine as what it is: a verdict, if it is one of
-// our invariants, which say whose they are; a crash if the runtime found it. Either ends the run with
-// its plan at hand.
-func (w *world) guarded(panics bool, run func()) {
-	if !panics {
-		defer func() {
-			if v := recover(); v != nil {
-				w.panicked(fmt.Sprint(v))
-			}
-		}()
-	}
-	run()
-}
-
-func (w *world) panicked(text string) {
-	room, _, said := strings.Cut(text, ": ")
-	switch strings.TrimPrefix(room, "core/") {
-	case "raft", "replica", "session", "chat", "feed", "row":
-		if said {
-			w.fail("invariant", "%s", text)
-			return
-		}
-	}
-	w.fail("crash", "%s", text)
 }
 
 // event is one thing that will happen. It holds no pointer, so that the heap moves it cheaply; what it
@@ -76,9 +48,10 @@ type event struct {
 
 // act is what an event does, to whom and called what, for the trace.
 type act struct {
-	do   func()
-	name string
-	who  uint64
+	do    func()
+	name  string
+	who   uint64
+	cause int // step of the tape
 }
 
 // queue is a heap of events, earliest first.
@@ -143,7 +116,7 @@ func (q *queue) pop() (time.Duration, act) {
 // after makes something happen in the future, to whom and called what, for the trace.
 func (w *world) after(d time.Duration, name string, who uint64, do func()) {
 	at := w.now + d
-	w.queue.push(at, w.dice.draw(diceTie, who, hashText(name)^uint64(at)), act{do, name, who})
+	w.queue.push(at, w.dice.draw(diceTie, who, hashText(name)^uint64(at)), act{do, name, who, w.tape.here()})
 }
 
 // run lets the world go on until the time, the end of all events, or a failure.
@@ -188,8 +161,9 @@ func (w *world) step() {
 		return
 	}
 	w.trace.event(w.now, e.name, e.who)
+	w.tape.begin(w, e.name, e.cause)
 	e.do()
 	if w.stats.Events == w.until {
-		w.fail(stopHere, "%d events", w.until)
+		w.fail(stopped, "")
 	}
 }
