@@ -34,6 +34,7 @@ type world struct {
 	tape    *Tape  // nil: nothing is recorded
 	still   stillness
 	until   uint64 // stop behind this event; 0: do not
+	without []string
 	failure *Failure
 }
 
