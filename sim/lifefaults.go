@@ -138,6 +138,7 @@ func (w *world) pause(s *server, d time.Duration) {
 		return
 	}
 	s.paused, s.led = true, s.leads()
+	w.tape.tell(Fact{Kind: FactPaused, On: node(s.id), M: uint64(d)})
 	s.later(d, "resume", s.resume)
 }
 

@@ -39,7 +39,8 @@ type server struct {
 	leaving     bool          // asked to resign …
 	away        time.Duration // … and to stay away so long
 	saves       uint64
-	shell       uint64 // draws for what the shell does
+	saving      nthSaying // the save in flight
+	shell       uint64    // draws for what the shell does
 	conns       []*stream
 	passwords   map[call]passwords
 }
@@ -73,6 +74,7 @@ func (s *server) start() {
 	s.born, s.untold, s.midway = w.now, false, nil
 	s.status, s.firstCommit = replica.Status{}, 0
 	s.tickAt = 0
+	w.tape.tell(Fact{Kind: FactBorn, On: node(s.id), N: uint64(s.life)})
 	s.take(replica.Tick{})
 }
 
@@ -97,6 +99,10 @@ func (s *server) crash() {
 	s.up = false
 	w.died(s)
 	there := w.dice.draw(diceDisk, uint64(s.id)<<16|uint64(s.life), 0)&1 == 0
+	if w.plan.Still {
+		there = w.still.has(s.saving, Keep)
+	}
+	w.tape.died(s, there)
 	if err := s.disk.crash(there); err != nil {
 		w.fail("disk", "n%d: %v", s.id, err)
 	}
@@ -127,11 +133,11 @@ func (s *server) take(in replica.Input) {
 	}
 	w := s.w
 	s.out.Reset()
-	was := s.status.Raft
+	was, applied := s.status.Raft, s.status.Applied
 	s.machine.Step(s.clock.local(w.now), in, &s.out)
 	s.status = s.machine.Status()
 	w.trace.step(s)
-	s.tell(in)
+	w.tape.stepped(s, in, &was, applied)
 	if w.checks.halted(s) {
 		return
 	}
@@ -156,45 +162,6 @@ func (s *server) take(in replica.Input) {
 	}
 }
 
-// tell writes what a step was about to the log.
-func (s *server) tell(in replica.Input) {
-	if s.w.log == nil {
-		return
-	}
-	who := fmt.Sprintf("n%d", s.id)
-	switch in := in.(type) {
-	case replica.Peer:
-		if in.Message.Raft != nil {
-			s.w.say(who, "<- %v", in.Message.Raft)
-		}
-	case replica.Calls:
-		for _, c := range in.List {
-			s.w.say(who, "call %x of %x: number %d through %d %T%v %T%v", c.ID, c.Device[:3], c.DSeq, c.Through, c.Command, c.Command, c.Query, c.Query)
-		}
-	case replica.Attach:
-		s.w.say(who, "attach %d of %x after %d", in.Sub, in.Device[:3], in.After)
-	case replica.Stored:
-		s.w.say(who, "stored %d", in.Saved.Seq)
-	}
-	st := s.machine.Status()
-	if o := &s.out; o.Save != nil {
-		s.w.say(who, "save %d: hard %v, cut %d, append %d, applied %d, compact %d, install %t", o.Save.Seq, o.Save.Hard,
-			o.Save.CutFrom, len(o.Save.Append), o.Save.Applied, o.Save.Compact, o.Save.Install != nil)
-	}
-	for _, r := range s.out.Replies {
-		s.w.say(who, "reply %x: class %d %s pos %d leader %d replayed %t", r.ID, r.Class, r.Code, r.Pos.Index, r.Leader, r.Replayed)
-	}
-	for _, p := range s.out.Pushes {
-		s.w.say(who, "push to %d: %v", p.Conn, p.Event)
-	}
-	for _, e := range s.out.Closings {
-		s.w.say(who, "close %d of conn %d: %s", e.Sub, e.Conn, closings[e.Why])
-	}
-	for _, n := range s.out.Notes {
-		s.w.say(who, "note %d %s n%d term %d index %d; commit %d applied %d", n.Kind, n.Name, n.Peer, n.Term, n.Index, st.Raft.Commit, st.Applied)
-	}
-}
-
 func (s *server) resume() {
 	s.paused = false
 	if s.frozen != 0 {
@@ -204,6 +171,7 @@ func (s *server) resume() {
 	inbox := s.inbox
 	s.inbox = nil
 	s.w.woke(s, len(inbox))
+	s.w.tape.tell(Fact{Kind: FactWoke, On: node(s.id)})
 	s.take(replica.Tick{})
 	slices.SortStableFunc(inbox, s.drained)
 	for _, in := range inbox {
@@ -305,12 +273,16 @@ func (s *server) save(save *replica.Save) {
 	if s.slow > 0 {
 		d += r.between(50*time.Millisecond, 700*time.Millisecond)
 	}
+	s.saving = w.nameSave(s, save)
+	d = w.saveTime(s, d)
+	w.tape.begun(s, save, d)
 	s.later(d, "saved", func() {
 		saved, err := s.disk.finish()
 		if err != nil {
 			w.fail("disk", "n%d: %v", s.id, err)
 			return
 		}
+		w.tape.tell(Fact{Kind: FactDurable, On: node(s.id), N: saved.Seq})
 		w.checks.saved(s, saved)
 		s.untold = true
 		w.mark(SaveUntold, s.name)
