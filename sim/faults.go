@@ -41,6 +41,8 @@ type family struct {
 func families() []family {
 	var all []family
 	all = append(all, lifeFaults()...)
+	all = append(all, ambushes()...)
+	all = append(all, clockFaults()...)
 	all = append(all, netFaults()...)
 	all = append(all, diskFaults()...)
 	all = append(all, canaries()...)
