@@ -46,7 +46,7 @@ type links struct {
 }
 
 func (w *world) open(from, to raft.ID) bool {
-	return w.healed || w.links.shut[[2]raft.ID{from, to}] == 0
+	return !w.exiles.cut[from][to] && (w.healed || w.links.shut[[2]raft.ID{from, to}] == 0)
 }
 
 func (w *world) shutLink(from, to raft.ID, by int) {
@@ -64,7 +64,7 @@ func (w *world) send(msg *replica.PeerMessage) {
 		w.stats.Lost++
 		return
 	}
-	w.carry(w.delay(r), msg)
+	w.carry(w.delay(r)+w.exiles.lag(msg.From, msg.To), msg)
 	if w.healed {
 		return
 	}

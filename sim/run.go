@@ -98,6 +98,7 @@ func Run(p Plan) Result { return RunWith(p, Options{}) }
 func RunWith(p Plan, o Options) Result {
 	w := newWorld(p, o)
 	w.run(time.Duration(p.Chaos))
+	w.live()
 	w.recover()
 	return w.result()
 }
@@ -139,7 +140,7 @@ func newWorld(p Plan, o Options) *world {
 func (w *world) result() Result {
 	w.stats.Virtual, w.stats.Committed = w.now, uint64(len(w.checks.ghost))
 	r := Result{Plan: w.plan, Pinned: w.plan, Trace: uint64(w.trace)}
-	r.Pinned.Faults = w.pinned
+	r.Pinned.Faults, r.Pinned.Liveness.Exiles = w.pinned, w.exiled
 	r.History = w.judge(&r)
 	r.Stats, r.Failure = w.stats, w.failure
 	return r
@@ -167,7 +168,7 @@ func (w *world) birth() {
 	}
 }
 
-// recover is the second half of a run: all heals, and everything that was promised must now happen.
+// recover is the last phase of a run: all heals, and everything that was promised must now happen.
 func (w *world) recover() {
 	if w.failure != nil {
 		return

@@ -30,7 +30,10 @@ type world struct {
 	pinned  []Fault // that struck, and whom
 	lurking []lurker
 	healed  bool
-	budget  uint64 // events
+	living  *living // the second phase, while it lasts
+	exiles  exiles
+	exiled  []Exile // pinned
+	budget  uint64  // events
 	log     io.Writer
 	failure *Failure
 }
