@@ -18,7 +18,8 @@ import (
 // history is judged, at the end of every run (linearizability, Options.Certificate).
 type checks struct {
 	w     *world
-	ghost []raft.Entry                   // the committed log, written once
+	ghost []raft.Entry                   // the committed log, written once …
+	since []raft.Term                    // … and in which term each was first known to be committed
 	book  book                           // all that anybody ever began to save
 	ended map[raft.Index][]chat.DeviceID // leases that an entry ended
 

@@ -65,12 +65,20 @@ func TestCheckersFindPlantedBugs(t *testing.T) {
 			w.checks.raft.leaders[s.machine.Raft().Status().Role.Term] = s.id%3 + 1
 			w.checks.order.seen[s.id-1].led = 0
 		}},
+		{"a leader was not elected", "raft", "by 1 votes of 3", func(w *world) {
+			s := w.leader()
+			w.checks.order.votes = map[ballot]raft.ID{{s.id, s.disk.hard.Term}: s.id}
+			w.checks.raft.leaders = map[raft.Term]raft.ID{}
+			w.checks.order.seen[s.id-1].led = 0
+		}},
 		{"another entry was committed here", "raft", "commits another entry", func(w *world) {
 			next := raft.Index(len(w.checks.ghost) + 1)
 			w.checks.ghost = append(w.checks.ghost, raft.Entry{Index: next, Chain: raft.Chain{'x'}})
+			w.checks.since = append(w.checks.since, 1)
 		}},
 		{"a leader lacks what was committed", "completeness", "without the committed entry", func(w *world) {
 			w.checks.ghost[0].Chain[0]++
+			w.checks.since[0] = 0
 			w.checks.raft.leaders = map[raft.Term]raft.ID{}
 			w.checks.order.seen[w.leader().id-1].led = 0
 		}},

@@ -21,8 +21,11 @@ import (
 type client struct {
 	w    *world
 	n    int
+	name Target
 	life int
 	up   bool
+	cut  [maxVoters]int // servers it does not reach, by place: faults that are on
+	slow int
 
 	// What its files hold: crashes leave it alone.
 	dev    identity
@@ -118,11 +121,7 @@ func (c *client) newDevice() {
 func (c *client) begin() {
 	w := c.w
 	c.life++
-	for _, t := range c.streams {
-		if t != nil {
-			t.breakOff()
-		}
-	}
+	c.hangUp()
 	c.streams = make([]*stream, len(w.servers))
 	c.open, c.queries, c.saving, c.replies = map[uint64]*errand{}, map[uint64]replica.Query{}, nil, nil
 	c.numbers, c.voids = map[uint64]uint64{}, map[uint64]bool{}
@@ -148,11 +147,7 @@ func (c *client) crash() {
 	}
 	c.endFeed("crash")
 	c.up = false
-	for _, t := range c.streams {
-		if t != nil {
-			t.breakOff()
-		}
-	}
+	c.hangUp()
 	var kept []*errand
 	for _, e := range c.ops {
 		if e.op == nil {
@@ -378,6 +373,15 @@ func (c *client) stream(place int) *stream {
 	t := c.w.dial(c, place)
 	c.streams[place] = t
 	return t
+}
+
+// hangUp breaks all connections.
+func (c *client) hangUp() {
+	for _, t := range c.streams {
+		if t != nil {
+			t.breakOff()
+		}
+	}
 }
 
 // lost learns that a stream broke.

@@ -29,19 +29,19 @@ type Wrong string
 
 // What is wrong with exiles.
 const (
-	Down     Wrong = "down"
-	Asleep   Wrong = "asleep"    // paused for ever
-	CutOff   Wrong = "cut-off"   // no packet comes or goes
-	Mute     Wrong = "mute"      // it hears all, and nobody hears it
-	Deaf     Wrong = "deaf"      // all hear it, and it hears nobody
-	Bridged  Wrong = "bridged"   // it has one member of the core to talk to
-	Whispers Wrong = "whispers"  // it hears all, and one member of the core hears it
-	FarOff   Wrong = "far-off"   // packets take longer than an election timeout
-	WornDisk Wrong = "worn-disk" // saves take very long
+	Down          Wrong = "down"
+	Asleep        Wrong = "asleep"    // paused for ever
+	CutOff        Wrong = "cut-off"   // no packet comes or goes
+	Mute          Wrong = "mute"      // it hears all, and nobody hears it
+	HardOfHearing Wrong = "deaf"      // all hear it, and it hears nobody
+	Bridged       Wrong = "bridged"   // it has one member of the core to talk to
+	Whispers      Wrong = "whispers"  // it hears all, and one member of the core hears it
+	FarOff        Wrong = "far-off"   // packets take longer than an election timeout
+	WornDisk      Wrong = "worn-disk" // saves take very long
 )
 
 func wrongs() []Wrong {
-	return []Wrong{Down, Asleep, CutOff, Mute, Deaf, Bridged, Whispers, FarOff, WornDisk}
+	return []Wrong{Down, Asleep, CutOff, Mute, HardOfHearing, Bridged, Whispers, FarOff, WornDisk}
 }
 
 // pairs says that an exile of this kind and one of the core can work together. Where two are a majority
@@ -141,7 +141,7 @@ func (w *world) afflict(e Exile) {
 	_, n := e.On.place()
 	s := w.servers[n-1]
 	partner := core[e.Arg%uint64(len(core))].id
-	hears, heard := e.How != CutOff && e.How != Deaf, e.How != CutOff && e.How != Mute
+	hears, heard := e.How != CutOff && e.How != HardOfHearing, e.How != CutOff && e.How != Mute
 	for _, o := range w.servers {
 		apart := x.holds(o.id) || e.How == Bridged && o.id != partner
 		x.cut[o.id][s.id] = x.cut[o.id][s.id] || apart || !hears

@@ -49,8 +49,8 @@ func (d *debt) overdue(got, next raft.Index, now, limit time.Duration) bool {
 	return got < d.goal && now-d.since > limit
 }
 
-// live is the second phase.
-func (w *world) live() {
+// duty is the second phase.
+func (w *world) duty() {
 	if w.failure != nil || w.plan.Liveness.For == 0 {
 		return
 	}

@@ -77,7 +77,7 @@ func (k *checks) matches(s *server, e *raft.Entry) {
 	}
 }
 
-// leadership: one leader a term, and it has every committed entry.
+// leadership: one leader a term, elected, and it has every entry committed in an earlier one.
 func (k *checks) leadership(s *server, st *raft.Status) {
 	if st.Role.Kind != raft.Leader || k.order.seen[s.id-1].led == st.Role.Term {
 		return
@@ -92,13 +92,29 @@ func (k *checks) leadership(s *server, st *raft.Status) {
 	}
 	k.raft.leaders[st.Role.Term] = s.id
 	k.w.stats.Elections++
+	k.elected(s, st)
 	k.complete(s, st)
 	k.configured(s, st)
 }
 
+// elected: a majority has voted for it.
+func (k *checks) elected(s *server, st *raft.Status) {
+	k.looked(ofRaft)
+	votes := 0
+	for _, o := range k.w.servers {
+		if k.order.votes[ballot{o.id, st.Role.Term}] == s.id {
+			votes++
+		}
+	}
+	if n := len(k.w.servers); n > 1 && votes <= n/2 {
+		k.fail(ofRaft, "n%d leads term %d by %d votes of %d", s.id, st.Role.Term, votes, n)
+	}
+}
+
+// complete: one may win an old term very late; what was committed in later ones it need not have.
 func (k *checks) complete(s *server, st *raft.Status) {
 	k.looked(ofCompleteness)
-	for i := max(1, st.Compact.Index); int(i) <= len(k.ghost); i++ {
+	for i := max(1, st.Compact.Index); int(i) <= len(k.ghost) && k.since[i-1] < st.Role.Term; i++ {
 		if m, ok := s.machine.Raft().Mark(i); !ok || m.Chain != k.ghost[i-1].Chain {
 			k.fail(ofCompleteness, "n%d leads term %d without the committed entry %d", s.id, st.Role.Term, i)
 			return

@@ -88,8 +88,12 @@ func (r *Result) String() string {
 
 // Options are what a run is watched with; they change nothing.
 type Options struct {
-	Log io.Writer // what happens, a line each, for people; nil: nothing
+	Log   io.Writer // what happens, a line each, for people; nil: nothing
+	Codec Codec     // how packets between servers are copied; nil: a deep copy. Every codec gives the same run
 }
+
+// Codec makes of a message one that shares nothing with it: what came out at the other end.
+type Codec func(*replica.PeerMessage) (*replica.PeerMessage, error)
 
 // Run turns a plan into a verdict; nothing else goes in.
 func Run(p Plan) Result { return RunWith(p, Options{}) }
@@ -98,7 +102,7 @@ func Run(p Plan) Result { return RunWith(p, Options{}) }
 func RunWith(p Plan, o Options) Result {
 	w := newWorld(p, o)
 	w.run(time.Duration(p.Chaos))
-	w.live()
+	w.duty()
 	w.recover()
 	return w.result()
 }
@@ -123,13 +127,15 @@ func Record(p Plan, file io.Writer) Result {
 
 // newWorld makes a world in which everybody is about to begin.
 func newWorld(p Plan, o Options) *world {
-	w := &world{plan: p, dice: Dice(p.Seed), log: o.Log, chain: raft.Chain{'s', 'i', 'm'}, strikes: map[FaultKind]func(*world, Fault){}}
-	for _, f := range families() {
-		w.strikes[f.kind] = f.strike
-	}
+	w := &world{plan: p, dice: Dice(p.Seed), log: o.Log, chain: raft.Chain{'s', 'i', 'm'}, codec: o.Codec}
+	w.strikes = strikes(&w.plan)
 	w.stats.Faults, w.stats.Marks = faultCounts{}, map[Mark]int{}
 	w.streams.count = map[[2]int]uint64{}
-	w.links = links{shut: map[[2]raft.ID]int{}, count: map[[2]raft.ID]uint64{}}
+	for _, a := range p.voters() {
+		for _, b := range p.voters() {
+			*w.link(a, b) = link{from: a, to: b}
+		}
+	}
 	w.budget = maxEvents + uint64(len(p.Ops)*maxEventsPerOp)
 	w.checks = newChecks(w)
 	w.birth()
@@ -150,10 +156,10 @@ func (w *world) result() Result {
 func (w *world) birth() {
 	genesis := replica.Genesis(w.plan.settings())
 	for _, id := range w.plan.voters() {
-		w.servers = append(w.servers, &server{w: w, id: id, disk: newDisk(w.chain, genesis)})
+		w.servers = append(w.servers, &server{w: w, id: id, name: Target(fmt.Sprintf("n%d", id)), disk: newDisk(w.chain, genesis)})
 	}
 	for n := range w.plan.Clients {
-		w.clients = append(w.clients, &client{w: w, n: n, script: w.plan.script(n), persona: persona{account: n, signup: true}})
+		w.clients = append(w.clients, &client{w: w, n: n, name: Target(fmt.Sprintf("c%d", n)), script: w.plan.script(n), persona: persona{account: n, signup: true}})
 	}
 	for _, s := range w.servers {
 		r := w.dice.roll(diceLife, uint64(s.id))

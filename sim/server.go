@@ -15,6 +15,7 @@ import (
 type server struct {
 	w    *world
 	id   raft.ID
+	name Target
 	disk *disk
 
 	life        int
@@ -123,14 +124,15 @@ func (s *server) crash() {
 	}
 	s.machine, s.conns, s.inbox = nil, nil, nil
 	for _, p := range w.servers {
-		if p != s && p.up && w.open(s.id, p.id) {
-			peer, life := p, p.life
-			d := w.dice.roll(diceShell, uint64(s.id)<<8|uint64(p.id)).between(time.Millisecond, 5*time.Millisecond)
-			w.after(d, "peer-down", uint64(p.id), func() {
-				if peer.up && peer.life == life {
-					peer.take(replica.PeerDown{Peer: s.id})
-				}
-			})
+		if p == s {
+			continue
+		}
+		if w.plan.Network.Streams {
+			w.resetLink(w.link(s.id, p.id))
+			w.resetLink(w.link(p.id, s.id))
+		}
+		if p.up && w.open(s.id, p.id) {
+			w.hint(p, s.id, 5*time.Millisecond, w.dice.roll(diceShell, uint64(s.id)<<8|uint64(p.id)|uint64(s.life)<<16))
 		}
 	}
 }
