@@ -133,6 +133,7 @@ func (c *client) begin() {
 		Void: chat.EncodeCommand(chat.Void{}), Silence: 700 * time.Millisecond}
 	c.up = true
 	c.tickAt = noTick
+	w.tape.tell(Fact{Kind: FactBorn, On: person(c.n), N: uint64(c.life)})
 	c.machine = session.NewClient(cfg, c.box, c.clock.local(w.now))
 	c.take(session.Tick{})
 }
@@ -147,6 +148,7 @@ func (c *client) crash() {
 	}
 	c.endFeed("crash")
 	c.up = false
+	c.w.tape.tell(Fact{Kind: FactDied, On: person(c.n)})
 	c.hangUp()
 	var kept []*errand
 	for _, e := range c.ops {
@@ -214,7 +216,7 @@ func (c *client) take(in session.ClientInput) {
 		return
 	}
 	w.trace.client(c, in)
-	c.tell(in)
+	w.tape.took(c, in)
 	out := c.out
 	c.out = session.ClientOutput{}
 	if out.Save != nil {
@@ -230,26 +232,6 @@ func (c *client) take(in session.ClientInput) {
 		c.note(n)
 	}
 	c.schedule()
-}
-
-// tell writes what a step was about to the log.
-func (c *client) tell(in session.ClientInput) {
-	if c.w.log == nil {
-		return
-	}
-	who := fmt.Sprintf("c%d", c.n)
-	if _, tick := in.(session.Tick); !tick {
-		c.w.say(who, "%T %+v", in, in)
-	}
-	for _, s := range c.out.Sends {
-		c.w.say(who, "-> n%d attempt %x number %d", s.Server+1, s.ID, s.DSeq)
-	}
-	for _, o := range c.out.Done {
-		c.w.say(who, "done %d: number %d class %d %s", o.ID, o.DSeq, o.Reply.Class, o.Reply.Code)
-	}
-	for _, n := range c.out.Notes {
-		c.w.say(who, "note %+v", n)
-	}
 }
 
 func (c *client) schedule() {

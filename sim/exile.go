@@ -155,7 +155,7 @@ func (w *world) afflict(e Exile) {
 	case FarOff:
 		x.lags[s.id] = electionBase + 50*time.Millisecond
 	}
-	w.say("--", "n%d is %s for good", s.id, e.How)
+	w.say(Who{}, "n%d is %s for good", s.id, e.How)
 	w.history.fault(Fault{Kind: FaultKind(e.How), On: e.On})
 }
 

@@ -92,8 +92,8 @@ func (w *world) schedule() {
 // strike lets a fault happen to whom it is aimed at, and notes who that was.
 func (w *world) strike(f Fault) {
 	on, ok := w.resolve(f.On)
-	w.say("--", "%v", f)
 	if !ok {
+		w.say(Who{}, "%v: nobody fits", f)
 		return
 	}
 	strike := w.strikes[f.Kind]
@@ -104,6 +104,7 @@ func (w *world) strike(f Fault) {
 	w.pinned = append(w.pinned, f)
 	w.stats.Faults.add(f.Kind)
 	w.history.fault(f)
+	w.tape.fault(f)
 	strike.do(w, f)
 }
 
@@ -153,6 +154,8 @@ func (w *world) leader() *server {
 // heal ends all faults.
 func (w *world) heal() {
 	w.healed = true
+	w.tape.begin(w, "heal", -1)
+	w.tape.tell(Fact{Kind: FactHealed})
 	w.everyLink(w.reopen)
 	for _, s := range w.servers {
 		switch {

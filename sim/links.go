@@ -51,7 +51,8 @@ type packet struct {
 	to     int
 	conn   uint64
 	copied bool // shares nothing with its sender
-	late   bool // a copy that was kept for later
+	id     nthSaying
+	which  copyOf
 }
 
 func (w *world) link(from, to raft.ID) *link { return &w.links[from][to] }
@@ -132,8 +133,8 @@ func (w *world) enqueue(l *link, p *packet) {
 			victim = p.roll.upTo(len(l.queued))
 		}
 		l.bytes -= wireSize(l.queued[victim].msg)
+		w.lose(&l.queued[victim], false)
 		l.queued = slices.Delete(l.queued, victim, victim+1)
-		w.stats.Lost++
 		w.mark(LinkOverflow, w.server(l.to).name)
 	}
 }

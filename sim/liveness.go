@@ -170,7 +170,7 @@ func (k *checks) needless(s *server) {
 	case l.excused > needlessAtMost*len(w.exiled):
 		k.fail(ofLiveness, "elections without end: %d, of which the last is excused (%s)", l.excused, why)
 	}
-	w.say("--", "an election, excused: %s", why)
+	w.say(Who{}, "an election, excused: %s", why)
 	l.leader, l.handing = 0, false
 	w.after(0, "unsettled", 0, func() { w.await(leaderWithin, w.unsettled) })
 }
@@ -183,7 +183,7 @@ func (w *world) handOver() {
 	}
 	old := w.server(l.leader)
 	l.handing = true
-	w.say("--", "n%d is asked to hand over", old.id)
+	w.say(Who{}, "n%d is asked to hand over", old.id)
 	old.take(replica.Resign{})
 	w.await(handOverWithin, func() string {
 		if lead := w.leader(); lead == nil || lead == old {
@@ -223,7 +223,7 @@ func (w *world) owed(probe *client) string {
 // probe is a client that comes now, and keeps the core busy.
 func (w *world) probe() *client {
 	n := len(w.clients)
-	c := &client{w: w, n: n, persona: persona{account: n, signup: true}}
+	c := &client{w: w, n: n, name: Target(fmt.Sprintf("c%d", n)), persona: persona{account: n, signup: true}}
 	kinds := []OpKind{DoSend, DoSend, DoList, DoSend, DoHistory}
 	r := w.dice.roll(diceOp, uint64(n)<<32)
 	for i := range int(w.plan.Liveness.For) / int(5*time.Millisecond) {

@@ -84,7 +84,7 @@ func (w *world) send(msg *replica.PeerMessage) {
 	l := w.link(msg.From, msg.To)
 	l.packets++
 	w.stats.Packets++
-	p := packet{msg: msg, nth: l.packets, conn: l.conn, from: w.server(msg.From).life, to: w.server(msg.To).life}
+	p := packet{msg: msg, id: w.name(msg), nth: l.packets, conn: l.conn, from: w.server(msg.From).life, to: w.server(msg.To).life}
 	p.roll = roll{dice: w.dice, dom: diceLink, actor: uint64(msg.From)<<32 | uint64(msg.To)<<24 | l.packets<<40}
 	switch n := &w.plan.Network; {
 	case w.exiles.cut[msg.From][msg.To]:
@@ -92,7 +92,7 @@ func (w *world) send(msg *replica.PeerMessage) {
 	case w.healed:
 		w.transmit(l, &p)
 	case n.Streams && w.now < l.deaf || !n.Streams && l.shut > 0:
-		w.stats.Lost++
+		w.lose(&p, true)
 	case l.shut > 0 || l.clogged > 0:
 		l.held = append(l.held, w.keep(&p))
 	case n.Rate > 0:
@@ -109,31 +109,33 @@ func (w *world) transmit(l *link, p *packet) {
 		w.stream(l, p)
 		return
 	}
-	if !w.healed && r.ppm(n.LossPpm+l.weather.loss) {
-		w.stats.Lost++
+	if !w.healed && w.chance(r, n.LossPpm+l.weather.loss, p.id, Lose) {
+		w.lose(p, false)
 		return
 	}
-	w.carry(w.delay(l, r), l, p)
+	w.carry(w.delay(l, r)+w.extra(p.id, Slow), l, p)
 	if w.healed {
 		return
 	}
-	if r.ppm(n.DupPpm + l.weather.dup) {
+	if w.chance(r, n.DupPpm+l.weather.dup, p.id, Double) {
 		w.stats.Doubled++
-		w.carry(w.delay(l, r), l, p)
+		again := *p
+		again.which = doubled
+		w.carry(w.delay(l, r)+w.extra(p.id, Double), l, &again)
 	}
-	if r.ppm(n.LatePpm + l.weather.late) {
+	if w.chance(r, n.LatePpm+l.weather.late, p.id, Late) {
 		w.stats.Late++
 		again := *p
-		again.late = true
-		w.carry(w.keptFor(r), l, &again)
+		again.which = late
+		w.carry(w.later(w.keptFor(r), p.id), l, &again)
 	}
 }
 
 // stream sends a packet behind those before it. What would be lost is sent again by the transport: all
 // that follows waits for it.
 func (w *world) stream(l *link, p *packet) {
-	d := w.delay(l, &p.roll)
-	if !w.healed && p.roll.ppm(w.plan.Network.LossPpm+l.weather.loss) {
+	d := w.delay(l, &p.roll) + w.extra(p.id, Slow)
+	if !w.healed && !w.plan.Still && p.roll.ppm(w.plan.Network.LossPpm+l.weather.loss) {
 		d += p.roll.between(20*time.Millisecond, 250*time.Millisecond)
 		w.mark(StreamStalled, w.server(l.to).name)
 	}
@@ -153,6 +155,9 @@ func (w *world) keptFor(r *roll) time.Duration {
 
 func (w *world) delay(l *link, r *roll) time.Duration {
 	n := &w.plan.Network
+	if w.plan.Still {
+		return time.Duration(n.DelayMin)
+	}
 	delays := n.delays()
 	d := delays.draw(r) + w.exiles.lag(l.from, l.to)
 	if w.healed {
@@ -175,12 +180,15 @@ func (w *world) carry(d time.Duration, l *link, p *packet) {
 	p.copied = true
 	c := *p
 	c.msg = w.copy(p.msg)
+	w.tape.sent(c.msg, c.id, c.which, d)
 	w.after(d, "packet", uint64(l.to), func() { w.arrive(l, &c) })
 }
 
 func (w *world) arrive(l *link, p *packet) {
 	s := w.server(l.to)
-	if w.plan.Network.Streams && p.conn != l.conn || !w.plan.Network.Streams && !w.open(l.from, l.to) || !s.up {
+	cut := w.plan.Network.Streams && p.conn != l.conn || !w.plan.Network.Streams && !w.open(l.from, l.to)
+	w.tape.arrived(p.msg, p.id, p.which, s.up && !cut)
+	if cut || !s.up {
 		return
 	}
 	w.arrived(s, l, p)
@@ -198,6 +206,12 @@ func (w *world) copy(msg *replica.PeerMessage) *replica.PeerMessage {
 		return copyMessage(msg)
 	}
 	return c
+}
+
+// lose drops a packet, because its link is shut or by accident.
+func (w *world) lose(p *packet, shut bool) {
+	w.stats.Lost++
+	w.tape.lost(p.msg, p.id, shut)
 }
 
 func copyMessage(msg *replica.PeerMessage) *replica.PeerMessage {

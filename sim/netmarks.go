@@ -37,7 +37,7 @@ func (w *world) arrived(s *server, l *link, p *packet) {
 	if p.to != s.life {
 		w.mark(ForDeadLife, s.name)
 	}
-	if p.late {
+	if p.which == late {
 		w.mark(LateCopy, s.name)
 		if m := p.msg.Raft; m != nil && m.Term < s.status.Raft.Role.Term {
 			w.mark(LateAcrossTerms, s.name)

@@ -34,7 +34,8 @@ type server struct {
 	leaving     bool          // asked to resign …
 	away        time.Duration // … and to stay away so long
 	saves       uint64
-	saveAt      time.Duration // when the last began
+	saveAt      time.Duration // when it began
+	saving      nthSaying     // the save in flight
 	shell       uint64        // draws for what the shell does
 	conns       []*stream
 	passwords   map[call]passwords
@@ -93,6 +94,7 @@ func (s *server) start() {
 	s.passwords = map[call]passwords{}
 	s.status, s.firstCommit = replica.Status{}, 0
 	s.tickAt = noTick
+	w.tape.tell(Fact{Kind: FactBorn, On: node(s.id), N: uint64(s.life)})
 	s.take(replica.Tick{})
 }
 
@@ -115,6 +117,10 @@ func (s *server) crash() {
 	w := s.w
 	s.up = false
 	there := w.dice.draw(diceDisk, uint64(s.id)<<16|uint64(s.life), 0)&1 == 0
+	if w.plan.Still {
+		there = w.still.has(s.saving, Keep)
+	}
+	w.tape.died(s, there)
 	if err := s.disk.crash(there); err != nil {
 		w.fail("disk", "n%d: %v", s.id, err)
 	}
@@ -145,11 +151,11 @@ func (s *server) take(in replica.Input) {
 	}
 	w := s.w
 	s.out.Reset()
-	was := s.status.Raft
+	was, applied := s.status.Raft, s.status.Applied
 	s.machine.Step(s.clock.local(w.now), in, &s.out)
 	s.status = s.machine.Status()
 	w.trace.step(s)
-	s.tell(in)
+	w.tape.stepped(s, in, &was, applied)
 	if w.checks.halted(s) {
 		return
 	}
@@ -165,45 +171,6 @@ func (s *server) take(in replica.Input) {
 	}
 }
 
-// tell writes what a step was about to the log.
-func (s *server) tell(in replica.Input) {
-	if s.w.log == nil {
-		return
-	}
-	who := fmt.Sprintf("n%d", s.id)
-	switch in := in.(type) {
-	case replica.Peer:
-		if in.Message.Raft != nil {
-			s.w.say(who, "<- %v", in.Message.Raft)
-		}
-	case replica.Calls:
-		for _, c := range in.List {
-			s.w.say(who, "call %x of %x: number %d through %d %T%v %T%v", c.ID, c.Device[:3], c.DSeq, c.Through, c.Command, c.Command, c.Query, c.Query)
-		}
-	case replica.Attach:
-		s.w.say(who, "attach %d of %x after %d", in.Sub, in.Device[:3], in.After)
-	case replica.Stored:
-		s.w.say(who, "stored %d", in.Saved.Seq)
-	}
-	st := s.machine.Status()
-	if o := &s.out; o.Save != nil {
-		s.w.say(who, "save %d: hard %v, cut %d, append %d, applied %d, compact %d, install %t", o.Save.Seq, o.Save.Hard,
-			o.Save.CutFrom, len(o.Save.Append), o.Save.Applied, o.Save.Compact, o.Save.Install != nil)
-	}
-	for _, r := range s.out.Replies {
-		s.w.say(who, "reply %x: class %d %s pos %d leader %d replayed %t", r.ID, r.Class, r.Code, r.Pos.Index, r.Leader, r.Replayed)
-	}
-	for _, p := range s.out.Pushes {
-		s.w.say(who, "push to %d: %v", p.Conn, p.Event)
-	}
-	for _, e := range s.out.Closings {
-		s.w.say(who, "close %d of conn %d: %s", e.Sub, e.Conn, closings[e.Why])
-	}
-	for _, n := range s.out.Notes {
-		s.w.say(who, "note %d %s n%d term %d index %d; commit %d applied %d", n.Kind, n.Name, n.Peer, n.Term, n.Index, st.Raft.Commit, st.Applied)
-	}
-}
-
 func (s *server) resume() {
 	if s.w.exiles.holds(s.id) { // who sleeps for good sleeps on
 		return
@@ -215,6 +182,7 @@ func (s *server) resume() {
 	}
 	inbox := s.inbox
 	s.inbox = nil
+	s.w.tape.tell(Fact{Kind: FactWoke, On: node(s.id)})
 	s.take(replica.Tick{})
 	slices.SortStableFunc(inbox, s.drained)
 	for _, in := range inbox {
@@ -320,12 +288,16 @@ func (s *server) save(save *replica.Save) {
 	if s.slow > 0 && !w.healed || w.exiles.how[s.id] == WornDisk {
 		d += r.between(50*time.Millisecond, 700*time.Millisecond)
 	}
+	s.saving = w.nameSave(s, save)
+	d = w.saveTime(s, d)
+	w.tape.begun(s, save, d)
 	s.later(d, "saved", func() {
 		saved, err := s.disk.finish()
 		if err != nil {
 			w.fail("disk", "n%d: %v", s.id, err)
 			return
 		}
+		w.tape.tell(Fact{Kind: FactDurable, On: node(s.id), N: saved.Seq})
 		w.checks.saved(s, saved)
 		// The crash that hits between the disk's word and the machine's ear is a case of its own.
 		s.later(r.between(0, 200*time.Microsecond), "stored", func() { s.take(replica.Stored{Saved: saved}) })

@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"io"
 	"time"
 
 	"parley/core/raft"
@@ -35,7 +34,9 @@ type world struct {
 	exiles  exiles
 	exiled  []Exile // pinned
 	budget  uint64  // events
-	log     io.Writer
+	tape    *Tape   // nil: nothing is recorded
+	still   stillness
+	until   uint64 // stop behind this event; 0: do not
 	failure *Failure
 }
 
@@ -50,9 +51,10 @@ type event struct {
 
 // act is what an event does, to whom and called what, for the trace.
 type act struct {
-	do   func()
-	name string
-	who  uint64
+	do    func()
+	name  string
+	who   uint64
+	cause int // step of the tape
 }
 
 // queue is a heap of events, earliest first.
@@ -117,7 +119,7 @@ func (q *queue) pop() (time.Duration, act) {
 // after makes something happen in the future, to whom and called what, for the trace.
 func (w *world) after(d time.Duration, name string, who uint64, do func()) {
 	at := w.now + d
-	w.queue.push(at, w.dice.draw(diceTie, who, hashText(name)^uint64(at)), act{do, name, who})
+	w.queue.push(at, w.dice.draw(diceTie, who, hashText(name)^uint64(at)), act{do, name, who, w.tape.here()})
 }
 
 // run lets the world go on until the time, the end of all events, or a failure.
@@ -162,5 +164,9 @@ func (w *world) step() {
 		return
 	}
 	w.trace.event(w.now, e.name, e.who)
+	w.tape.begin(w, e.name, e.cause)
 	e.do()
+	if w.stats.Events == w.until {
+		w.fail(stopped, "")
+	}
 }
