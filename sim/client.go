@@ -132,7 +132,7 @@ func (c *client) begin() {
 	cfg := session.ClientConfig{Servers: len(w.servers), Seed: r.next(), Window: w.plan.Knobs.Window,
 		Void: chat.EncodeCommand(chat.Void{}), Silence: 700 * time.Millisecond}
 	c.up = true
-	c.tickAt = 0
+	c.tickAt = noTick
 	w.tape.tell(Fact{Kind: FactBorn, On: person(c.n), N: uint64(c.life)})
 	c.machine = session.NewClient(cfg, c.box, c.clock.local(w.now))
 	c.take(session.Tick{})
@@ -250,7 +250,7 @@ func (c *client) schedule() {
 	gen := c.ticks
 	c.later(c.clock.when(d, c.w.now), "client-tick", func() {
 		if c.ticks == gen {
-			c.tickAt = 0
+			c.tickAt = noTick
 			c.take(session.Tick{})
 		}
 	})
