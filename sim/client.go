@@ -113,6 +113,7 @@ func (c *client) newDevice() {
 		}
 	}
 	c.box = session.ClientRecovered{NextDSeq: 1, Pos: c.box.Pos, Server: c.box.Server}
+	c.w.tape.device(c)
 	c.cursor, c.placed, c.ops = 0, false, nil
 	c.begin()
 }
@@ -187,6 +188,7 @@ func enters(cmd chat.Command) bool {
 // restart brings the client back with what its files hold. What it had asked for goes on by itself;
 // if nothing was under way, the person does.
 func (c *client) restart() {
+	c.w.tape.tell(Fact{Kind: FactBorn, On: person(c.n), N: uint64(c.life) + 1})
 	c.begin()
 	c.reattach()
 	c.next()

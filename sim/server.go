@@ -78,7 +78,7 @@ func (s *server) start() {
 	s.born, s.untold, s.midway = w.now, false, nil
 	s.status, s.firstCommit = replica.Status{}, 0
 	s.tickAt = noTick
-	w.tape.tell(Fact{Kind: FactBorn, On: node(s.id), N: uint64(s.life)})
+	w.tape.tell(Fact{Kind: FactBorn, On: node(s.id), N: uint64(s.life), M: uint64(s.disk.last())})
 	s.take(replica.Tick{})
 }
 
@@ -293,7 +293,7 @@ func (s *server) save(save *replica.Save) {
 			w.fail("disk", "n%d: %v", s.id, err)
 			return
 		}
-		w.tape.tell(Fact{Kind: FactDurable, On: node(s.id), N: saved.Seq})
+		w.tape.tell(Fact{Kind: FactDurable, On: node(s.id), N: saved.Seq, M: uint64(s.disk.last())})
 		w.checks.saved(s, saved)
 		s.untold = true
 		w.mark(SaveUntold, s.name)
