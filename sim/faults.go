@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -46,6 +47,9 @@ type family struct {
 	kind     FaultKind
 	shortest time.Duration // it lasts at least so long
 	times    int           // so many times as often as others
+	chance   uint32        // so many seeds in a million have it; 0: one half
+	damage   bool          // what it does is there to stay; plans that go beyond always have it
+	byHand   bool          // only plans written by hand have it: it is not survived, and not noticed either
 	aim      func(r *roll, p *Plan, f *Fault)
 	strike   func(w *world, f Fault)
 }
@@ -57,9 +61,8 @@ func families() []family {
 	all = append(all, netFaults()...)
 	all = append(all, diskFaults()...)
 	for i := range all {
-		if f := &all[i]; f.shortest == 0 {
-			f.shortest = 20 * time.Millisecond
-		}
+		f := &all[i]
+		f.shortest, f.chance = cmp.Or(f.shortest, 20*time.Millisecond), cmp.Or(f.chance, 500_000)
 	}
 	return all
 }
@@ -188,6 +191,9 @@ func (w *world) leader() *server {
 // heal ends all faults.
 func (w *world) heal() {
 	w.healed = true
+	for _, s := range w.servers {
+		s.mendDisk()
+	}
 	for _, s := range w.servers {
 		switch {
 		case !s.up:

@@ -12,6 +12,7 @@ func Generate(seed uint64, profile Profile) Plan {
 		Chaos: Span(size.chaos), Multi: r.ppm(250_000), Password: r.ppm(400_000), Search: seed%size.searchEvery == 0}
 	p.Knobs = drawKnobs(d.roll(dicePlan, 1))
 	p.Network = drawNetwork(d.roll(dicePlan, 2))
+	p.Beyond = d.roll(dicePlan, hashText("beyond")).ppm(30_000)
 	p.addFaults(d, 0, size.faults)
 	items := size.items / p.Clients
 	for c := range p.Clients {
@@ -102,7 +103,7 @@ func (p *Plan) repeatFaults(d Dice, length time.Duration) {
 func (p *Plan) addFaults(d Dice, bout uint64, most int) {
 	for _, f := range families() {
 		r := d.roll(dicePlan, bout<<32^hashText(string(f.kind)))
-		if r.ppm(500_000) {
+		if off := r.ppm(1_000_000 - f.chance); off && !(f.damage && p.Beyond) || f.byHand {
 			continue
 		}
 		for range f.often(r.logUpTo(most)) {

@@ -21,6 +21,7 @@ type markInfo struct {
 func marks() []markInfo {
 	var all []markInfo
 	all = append(all, raftMarks()...)
+	all = append(all, diskMarks()...)
 	return all
 }
 

@@ -88,9 +88,10 @@ func (w *world) delay(r *roll) time.Duration {
 }
 
 func (w *world) carry(d time.Duration, msg *replica.PeerMessage) {
-	packet := copyMessage(msg)
+	packet, from := copyMessage(msg), w.server(msg.From)
+	life, boot := from.life, from.disk.boot
 	w.after(d, "packet", uint64(msg.To), func() {
-		if s := w.server(packet.To); s.up && w.open(packet.From, packet.To) {
+		if s := w.server(packet.To); s.up && w.open(packet.From, packet.To) && w.linked(from, s, life, boot) {
 			s.take(replica.Peer{Message: packet})
 		}
 	})

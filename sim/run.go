@@ -130,7 +130,7 @@ func newWorld(p Plan, o Options) *world {
 	w.streams.count = map[[2]int]uint64{}
 	w.links = links{shut: map[[2]raft.ID]int{}, count: map[[2]raft.ID]uint64{}}
 	w.budget = maxEvents + uint64(len(p.Ops)*maxEventsPerOp)
-	w.checks = newChecks(w)
+	w.checks, w.atlas = newChecks(w), atlas{w}
 	w.birth()
 	w.schedule()
 	return w
@@ -188,10 +188,14 @@ func (w *world) recover() {
 		return
 	}
 	w.checks.equal()
+	w.markIf(w.atlas.excused(), BeyondExcused, "")
 }
 
 // unfinished says who still has something to do.
 func (w *world) unfinished() string {
+	if w.atlas.excused() {
+		return ""
+	}
 	for _, c := range w.clients {
 		if !c.finished {
 			return c.state()
@@ -202,6 +206,9 @@ func (w *world) unfinished() string {
 
 // behind says which feed or replica lacks something.
 func (w *world) behind() string {
+	if w.atlas.excused() {
+		return ""
+	}
 	s := w.leader()
 	if s == nil {
 		return "nobody leads"

@@ -23,6 +23,7 @@ type world struct {
 
 	history recorder
 	checks  checks
+	atlas   atlas
 	stats   Stats
 	trace   trace
 
