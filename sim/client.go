@@ -9,6 +9,7 @@ import (
 
 	"parley/core/chat"
 	"parley/core/feed"
+	"parley/core/raft"
 	"parley/core/replica"
 	"parley/core/session"
 	lin "parley/linearizability"
@@ -20,8 +21,11 @@ import (
 type client struct {
 	w    *world
 	n    int
+	name Target
 	life int
 	up   bool
+	cut  [maxVoters]int // servers it does not reach, by place: faults that are on
+	slow int
 
 	// What its files hold: crashes leave it alone.
 	dev    identity
@@ -82,6 +86,7 @@ type errand struct {
 	dseq  uint64
 	bytes []byte
 	after func(r *replica.Reply, code string)
+	told  raft.Index // reads: the latest entry of which anybody had heard when it was asked
 }
 
 func device(d session.DeviceID) string { return strconv.FormatUint(binary.BigEndian.Uint64(d[:8]), 16) }
@@ -116,11 +121,7 @@ func (c *client) newDevice() {
 func (c *client) begin() {
 	w := c.w
 	c.life++
-	for _, t := range c.streams {
-		if t != nil {
-			t.breakOff()
-		}
-	}
+	c.hangUp()
 	c.streams = make([]*stream, len(w.servers))
 	c.open, c.queries, c.saving, c.replies = map[uint64]*errand{}, map[uint64]replica.Query{}, nil, nil
 	c.numbers, c.voids = map[uint64]uint64{}, map[uint64]bool{}
@@ -132,6 +133,7 @@ func (c *client) begin() {
 		Void: chat.EncodeCommand(chat.Void{}), Silence: 700 * time.Millisecond}
 	c.up = true
 	c.tickAt = 0
+	w.tape.tell(Fact{Kind: FactBorn, On: person(c.n), N: uint64(c.life)})
 	c.machine = session.NewClient(cfg, c.box, c.clock.local(w.now))
 	c.take(session.Tick{})
 }
@@ -146,11 +148,8 @@ func (c *client) crash() {
 	}
 	c.endFeed("crash")
 	c.up = false
-	for _, t := range c.streams {
-		if t != nil {
-			t.breakOff()
-		}
-	}
+	c.w.tape.tell(Fact{Kind: FactDied, On: person(c.n)})
+	c.hangUp()
 	var kept []*errand
 	for _, e := range c.ops {
 		if e.op == nil {
@@ -217,7 +216,7 @@ func (c *client) take(in session.ClientInput) {
 		return
 	}
 	w.trace.client(c, in)
-	c.tell(in)
+	w.tape.took(c, in)
 	out := c.out
 	c.out = session.ClientOutput{}
 	if out.Save != nil {
@@ -233,26 +232,6 @@ func (c *client) take(in session.ClientInput) {
 		c.note(n)
 	}
 	c.schedule()
-}
-
-// tell writes what a step was about to the log.
-func (c *client) tell(in session.ClientInput) {
-	if c.w.log == nil {
-		return
-	}
-	who := fmt.Sprintf("c%d", c.n)
-	if _, tick := in.(session.Tick); !tick {
-		c.w.say(who, "%T %+v", in, in)
-	}
-	for _, s := range c.out.Sends {
-		c.w.say(who, "-> n%d attempt %x number %d", s.Server+1, s.ID, s.DSeq)
-	}
-	for _, o := range c.out.Done {
-		c.w.say(who, "done %d: number %d class %d %s", o.ID, o.DSeq, o.Reply.Class, o.Reply.Code)
-	}
-	for _, n := range c.out.Notes {
-		c.w.say(who, "note %+v", n)
-	}
 }
 
 func (c *client) schedule() {
@@ -378,6 +357,15 @@ func (c *client) stream(place int) *stream {
 	return t
 }
 
+// hangUp breaks all connections.
+func (c *client) hangUp() {
+	for _, t := range c.streams {
+		if t != nil {
+			t.breakOff()
+		}
+	}
+}
+
 // lost learns that a stream broke.
 func (c *client) lost(t *stream) {
 	if c.streams[t.place] == t {
@@ -392,6 +380,7 @@ func (c *client) lost(t *stream) {
 
 // answered gives the machine a reply.
 func (c *client) answered(t *stream, r replica.Reply) {
+	c.w.checks.answers(&r)
 	if c.w.checks.repeatAnswered(r, uint64(c.n)) {
 		return
 	}
@@ -434,7 +423,7 @@ func (c *client) ask(q replica.Query, e lin.Event, after func(r *replica.Reply, 
 	c.lastID++
 	id := c.lastID
 	c.queries[id] = q
-	er := &errand{after: after}
+	er := &errand{after: after, told: c.w.checks.fresh.told}
 	if e.Op != "" {
 		er.op = c.w.history.begin(c.proc(), e)
 	}
@@ -488,6 +477,9 @@ func (c *client) done(o *session.Outcome) {
 	reply := c.reply(o)
 	code := o.Reply.Code
 	c.forget(e)
+	if e.cmd == nil && o.DSeq == 0 {
+		c.w.checks.read(c, e.told, reply)
+	}
 	if e.op != nil {
 		c.settle(e, o, reply)
 	}

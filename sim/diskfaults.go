@@ -119,7 +119,7 @@ func (w *world) rot(f Fault) {
 		w.kill(s, time.Duration(f.For))
 	}
 	if kind.spoil(s.disk, w.dice.roll(diceDisk, 1<<63|f.ID)) {
-		w.say(s.name(), "%s", kind.name)
+		w.say(node(s.id), "%s", kind.name)
 	}
 }
 
@@ -132,7 +132,7 @@ func (w *world) wipe(f Fault) {
 
 func (w *world) mayDamage(s *server) bool {
 	ok := w.atlas.allows(s)
-	w.markIf(!ok, DamageForbidden, s.target())
+	w.markIf(!ok, DamageForbidden, s.name)
 	return ok
 }
 
@@ -149,6 +149,6 @@ func (w *world) goBack(f Fault, boot bool) {
 		if boot {
 			s.disk.boot = was
 		}
-		w.checks.endedLife(s)
+		w.checks.rolledBack(s)
 	})
 }

@@ -1,7 +1,5 @@
 package sim
 
-import "fmt"
-
 // The marks of disks.
 const (
 	SaveFailed        Mark = "save failed"
@@ -35,6 +33,3 @@ func (w *world) markIf(so bool, m Mark, on Target) {
 		w.mark(m, on)
 	}
 }
-
-func (s *server) name() string   { return fmt.Sprintf("n%d", s.id) }
-func (s *server) target() Target { return Target(s.name()) }

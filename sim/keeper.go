@@ -30,20 +30,26 @@ func (s *server) save(save *replica.Save) {
 	if s.slow > 0 {
 		d += r.between(50*time.Millisecond, 700*time.Millisecond)
 	}
+	s.saving = w.nameSave(s, save)
+	d = w.saveTime(s, d)
+	w.tape.begun(s, save, d)
 	ear := r.between(0, 200*time.Microsecond)
 	s.later(d, "saved", func() {
 		if s.stalled > 0 {
-			s.later(replica.SaveLimit-d, "overdue", func() {
-				if s.disk.inFlight == save {
-					w.mark(SaveOverdue, s.target())
-					s.die(replica.SaveOverdue(save))
-				}
-			})
+			s.later(replica.SaveLimit-d, "overdue", func() { s.overdue(save) })
 		}
 		s.unstalled(func() { s.finish(save, ear) })
 	})
 	if len(s.dangers.tear) > 0 {
 		s.later(d/2, "tear", s.tear)
+	}
+}
+
+// overdue ends the life if a save has not come back.
+func (s *server) overdue(save *replica.Save) {
+	if s.disk.inFlight == save {
+		s.w.mark(SaveOverdue, s.name)
+		s.die(replica.SaveOverdue(save))
 	}
 }
 
@@ -62,9 +68,10 @@ func (s *server) finish(save *replica.Save, ear time.Duration) {
 func (s *server) saved(save *replica.Save, saved replica.Saved, err error, ear time.Duration) {
 	if err != nil {
 		var t trouble
-		s.w.mark(SaveFailed, s.target())
-		s.w.markIf(errors.As(err, &t) && t.kind == NoSpace, OutOfSpace, s.target())
+		s.w.mark(SaveFailed, s.name)
+		s.w.markIf(errors.As(err, &t) && t.kind == NoSpace, OutOfSpace, s.name)
 	} else {
+		s.w.tape.tell(Fact{Kind: FactDurable, On: node(s.id), N: saved.Seq})
 		s.w.checks.saved(s, saved)
 	}
 	in, stop := replica.SaveAnswer(save, saved, err)
@@ -95,8 +102,11 @@ func (s *server) export(id uint64) {
 	s.unstalled(func() {
 		spoiled := s.disk.trouble.spoiled
 		snap, err := s.disk.Export()
-		s.w.markIf(spoiled && err == nil, SnapshotSpoiled, s.target())
+		s.w.markIf(spoiled && err == nil, SnapshotSpoiled, s.name)
 		s.w.stats.Snapshots++
+		if err == nil && !spoiled {
+			s.w.checks.exported(s, &snap)
+		}
 		in, stop := replica.ExportAnswer(id, snap, err)
 		s.answered(in, stop, s.readDelay(), "exported")
 	})
@@ -132,7 +142,7 @@ func (s *server) stall(f Fault) {
 	s.stalled++
 	w.after(time.Duration(f.For), "relief", f.ID, func() {
 		if l := w.leader(); led && l != nil && l != s {
-			w.mark(StallOutlasted, s.target())
+			w.mark(StallOutlasted, s.name)
 		}
 		s.flow()
 	})
@@ -163,10 +173,7 @@ func (s *server) failSync(save *replica.Save, f Fault) {
 
 // losePower takes from the disk what is not durable.
 func (s *server) losePower() {
-	if s.disk.losePower() {
-		s.w.mark(VisibleLost, s.target())
-		s.w.checks.endedLife(s)
-	}
+	s.w.markIf(s.disk.losePower(), VisibleLost, s.name)
 }
 
 // tear ends the life in the middle of the save that is in flight, if one is.
@@ -184,7 +191,7 @@ func (s *server) tear() {
 // later; one that is damaged waits for a person.
 func (s *server) die(stop *replica.Stop) {
 	w := s.w
-	w.say(s.name(), "stops: %v", stop)
+	w.say(node(s.id), "stops: %v", stop)
 	switch {
 	case isDamage(stop):
 		s.halt(stop.Error())
@@ -205,18 +212,18 @@ func (s *server) open() (replica.Recovered, bool) {
 		rec, err = d.Recover()
 	}
 	if err == nil {
-		w.markIf(torn, TornDropped, s.target())
-		w.markIf(hidden, VisibleNotDurable, s.target())
+		w.markIf(torn, TornDropped, s.name)
+		w.markIf(hidden, VisibleNotDurable, s.name)
 		return rec, true
 	}
 	var t trouble
 	switch {
 	case isDamage(err):
-		w.mark(RefusedDamaged, s.target())
+		w.mark(RefusedDamaged, s.name)
 		s.halt(err.Error())
 	case errors.As(err, &t):
-		w.markIf(t.kind == NoSpace, RefusedForSpace, s.target())
-		w.markIf(t.kind == ReadError, RefusedUnreadable, s.target())
+		w.markIf(t.kind == NoSpace, RefusedForSpace, s.name)
+		w.markIf(t.kind == ReadError, RefusedUnreadable, s.name)
 		s.tries++
 		pause := w.dice.roll(diceLife, uint64(s.id)<<32|s.tries).between(100*time.Millisecond, 500*time.Millisecond)
 		w.after(pause, "restart", uint64(s.id), func() {
@@ -234,12 +241,11 @@ func (s *server) open() (replica.Recovered, bool) {
 // where the atlas lists damage.
 func (s *server) halt(why string) {
 	w := s.w
-	if !w.atlas.excuses(s) {
-		w.fail("halt", "n%d stops itself, with nothing wrong: %s", s.id, why)
+	if !w.checks.honest(s, why) {
 		return
 	}
-	w.say(s.name(), "halts: %s", why)
-	w.mark(HaltedForDamage, s.target())
+	w.say(node(s.id), "halts: %s", why)
+	w.mark(HaltedForDamage, s.name)
 	s.halted = why
 	s.crash()
 }

@@ -69,6 +69,7 @@ func (w *world) pause(s *server, d time.Duration) {
 		return
 	}
 	s.paused = true
+	w.tape.tell(Fact{Kind: FactPaused, On: node(s.id), M: uint64(d)})
 	s.later(d, "resume", s.resume)
 }
 

@@ -30,6 +30,11 @@ type Plan struct {
 	Network  Network `json:"network"`
 	Faults   []Fault `json:"faults"`
 	Ops      []Op    `json:"ops"` // of each client in this order
+
+	// Still turns the dice of links and disks off: packets and saves take the least time they may, and
+	// nothing is lost, doubled or late but what Deviations lists.
+	Still      bool        `json:"still,omitempty"`
+	Deviations []Deviation `json:"deviations,omitempty"`
 }
 
 // planFormat is raised when an older plan would mean something else.
@@ -109,7 +114,7 @@ func ReadPlan(r io.Reader) (Plan, error) {
 // Encode writes a plan as JSON, one fault or operation a line.
 func (p *Plan) Encode() []byte {
 	head := *p
-	head.Faults, head.Ops = []Fault{}, []Op{}
+	head.Faults, head.Ops, head.Still, head.Deviations = []Fault{}, []Op{}, false, nil
 	text, err := json.MarshalIndent(head, "", " ")
 	if err != nil {
 		panic(fmt.Sprintf("sim: a plan is plain data, and yet: %v", err))
@@ -118,6 +123,10 @@ func (p *Plan) Encode() []byte {
 	list(out, "faults", p.Faults)
 	out.WriteString(",\n ")
 	list(out, "ops", p.Ops)
+	if p.Still {
+		out.WriteString(",\n \"still\": true,\n ")
+		list(out, "deviations", p.Deviations)
+	}
 	out.WriteString("\n}\n")
 	return out.Bytes()
 }
@@ -170,6 +179,14 @@ func (p *Plan) Check() error {
 	for _, o := range p.Ops {
 		if err := p.checkOp(o); err != nil {
 			return fmt.Errorf("op %d: %w", o.ID, err)
+		}
+	}
+	if len(p.Deviations) > 0 && !p.Still {
+		return errors.New("deviations, but the plan is not still")
+	}
+	for i, d := range p.Deviations {
+		if err := p.checkDeviation(d); err != nil {
+			return fmt.Errorf("deviation %d: %w", i+1, err)
 		}
 	}
 	return nil

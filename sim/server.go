@@ -15,6 +15,7 @@ import (
 type server struct {
 	w    *world
 	id   raft.ID
+	name Target
 	disk *disk
 
 	life        int
@@ -40,7 +41,8 @@ type server struct {
 	leaving     bool          // asked to resign …
 	away        time.Duration // … and to stay away so long
 	saves       uint64
-	shell       uint64 // draws for what the shell does
+	saving      nthSaying // the save in flight
+	shell       uint64    // draws for what the shell does
 	conns       []*stream
 	passwords   map[call]passwords
 }
@@ -89,16 +91,9 @@ func (s *server) start() {
 	s.life++
 	r := w.dice.roll(diceClock, uint64(s.id)<<16|uint64(s.life))
 	s.clock = clock{start: r.between(time.Second, time.Hour), ppm: int64(r.upTo(2*w.plan.Knobs.DriftPpm+1) - w.plan.Knobs.DriftPpm)}
-	cfg := replica.Config{
-		Raft: raft.Config{
-			ID: s.id, Voters: w.plan.voters(), Chain: w.chain, MaxAppendBytes: w.plan.Knobs.MaxAppend,
-			Seed: w.dice.draw(diceLife, uint64(s.id), uint64(s.life)),
-		},
-		Epoch: 1, KeepEntries: w.plan.Knobs.KeepEntries, EffectDelay: time.Duration(w.plan.Knobs.Effects),
-	}
-	machine, err := replica.New(cfg, rec, s.clock.local(w.now))
+	machine, err := replica.New(w.config(s), rec, s.clock.local(w.now))
 	if err != nil {
-		w.mark(RefusedDamaged, s.target())
+		w.mark(RefusedDamaged, s.name)
 		s.halt("recover: " + err.Error())
 		return
 	}
@@ -107,7 +102,19 @@ func (s *server) start() {
 	s.passwords = map[call]passwords{}
 	s.status, s.firstCommit = replica.Status{}, 0
 	s.tickAt = 0
+	w.tape.tell(Fact{Kind: FactBorn, On: node(s.id), N: uint64(s.life)})
 	s.take(replica.Tick{})
+}
+
+// config is what a replica runs with in the life that it begins.
+func (w *world) config(s *server) replica.Config {
+	return replica.Config{
+		Raft: raft.Config{
+			ID: s.id, Voters: w.plan.voters(), Chain: w.chain, MaxAppendBytes: w.plan.Knobs.MaxAppend,
+			Seed: w.dice.draw(diceLife, uint64(s.id), uint64(s.life)),
+		},
+		Epoch: 1, KeepEntries: w.plan.Knobs.KeepEntries, EffectDelay: time.Duration(w.plan.Knobs.Effects),
+	}
 }
 
 // crash ends a life: memory is gone, the save in flight is whole or not there, connections break.
@@ -118,23 +125,28 @@ func (s *server) crash() {
 	w := s.w
 	s.up = false
 	there := w.dice.draw(diceDisk, uint64(s.id)<<16|uint64(s.life), 0)&1 == 0
+	if w.plan.Still {
+		there = w.still.has(s.saving, Keep)
+	}
+	w.tape.died(s, there)
 	if err := s.disk.crash(there); err != nil {
 		w.fail("disk", "n%d: %v", s.id, err)
 	}
-	w.checks.endedLife(s)
+	w.checks.durable(s)
 	for _, c := range s.conns {
 		c.breakOff()
 	}
 	s.machine, s.conns, s.inbox = nil, nil, nil
 	for _, p := range w.servers {
-		if p != s && p.up && w.open(s.id, p.id) {
-			peer, life := p, p.life
-			d := w.dice.roll(diceShell, uint64(s.id)<<8|uint64(p.id)).between(time.Millisecond, 5*time.Millisecond)
-			w.after(d, "peer-down", uint64(p.id), func() {
-				if peer.up && peer.life == life {
-					peer.take(replica.PeerDown{Peer: s.id})
-				}
-			})
+		if p == s {
+			continue
+		}
+		if w.plan.Network.Streams {
+			w.resetLink(w.link(s.id, p.id))
+			w.resetLink(w.link(p.id, s.id))
+		}
+		if p.up && w.open(s.id, p.id) {
+			w.hint(p, s.id, 5*time.Millisecond, w.dice.roll(diceShell, uint64(s.id)<<8|uint64(p.id)|uint64(s.life)<<16))
 		}
 	}
 }
@@ -147,12 +159,12 @@ func (s *server) take(in replica.Input) {
 	}
 	w := s.w
 	s.out.Reset()
-	was := s.status.Raft
+	was, applied := s.status.Raft, s.status.Applied
 	s.machine.Step(s.clock.local(w.now), in, &s.out)
 	s.status = s.machine.Status()
 	w.trace.step(s)
-	s.tell(in)
-	if s.out.Fatal != "" {
+	w.tape.stepped(s, in, &was, applied)
+	if w.checks.halted(s) {
 		s.halt(s.out.Fatal)
 		return
 	}
@@ -168,45 +180,6 @@ func (s *server) take(in replica.Input) {
 	}
 }
 
-// tell writes what a step was about to the log.
-func (s *server) tell(in replica.Input) {
-	if s.w.log == nil {
-		return
-	}
-	who := fmt.Sprintf("n%d", s.id)
-	switch in := in.(type) {
-	case replica.Peer:
-		if in.Message.Raft != nil {
-			s.w.say(who, "<- %v", in.Message.Raft)
-		}
-	case replica.Calls:
-		for _, c := range in.List {
-			s.w.say(who, "call %x of %x: number %d through %d %T%v %T%v", c.ID, c.Device[:3], c.DSeq, c.Through, c.Command, c.Command, c.Query, c.Query)
-		}
-	case replica.Attach:
-		s.w.say(who, "attach %d of %x after %d", in.Sub, in.Device[:3], in.After)
-	case replica.Stored:
-		s.w.say(who, "stored %d", in.Saved.Seq)
-	}
-	st := s.machine.Status()
-	if o := &s.out; o.Save != nil {
-		s.w.say(who, "save %d: hard %v, cut %d, append %d, applied %d, compact %d, install %t", o.Save.Seq, o.Save.Hard,
-			o.Save.CutFrom, len(o.Save.Append), o.Save.Applied, o.Save.Compact, o.Save.Install != nil)
-	}
-	for _, r := range s.out.Replies {
-		s.w.say(who, "reply %x: class %d %s pos %d leader %d replayed %t", r.ID, r.Class, r.Code, r.Pos.Index, r.Leader, r.Replayed)
-	}
-	for _, p := range s.out.Pushes {
-		s.w.say(who, "push to %d: %v", p.Conn, p.Event)
-	}
-	for _, e := range s.out.Closings {
-		s.w.say(who, "close %d of conn %d: %s", e.Sub, e.Conn, closings[e.Why])
-	}
-	for _, n := range s.out.Notes {
-		s.w.say(who, "note %d %s n%d term %d index %d; commit %d applied %d", n.Kind, n.Name, n.Peer, n.Term, n.Index, st.Raft.Commit, st.Applied)
-	}
-}
-
 func (s *server) resume() {
 	s.paused = false
 	if s.frozen != 0 {
@@ -215,6 +188,7 @@ func (s *server) resume() {
 	}
 	inbox := s.inbox
 	s.inbox = nil
+	s.w.tape.tell(Fact{Kind: FactWoke, On: node(s.id)})
 	s.take(replica.Tick{})
 	slices.SortStableFunc(inbox, s.drained)
 	for _, in := range inbox {

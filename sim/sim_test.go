@@ -122,17 +122,7 @@ func TestSeeds(t *testing.T) {
 
 func runPlan(t *testing.T, p Plan) Result {
 	t.Helper()
-	if *logFlag == "" {
-		return Run(p)
-	}
-	f, err := os.Create(*logFlag)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	w := bufio.NewWriter(f)
-	defer w.Flush()
-	return RunWith(p, Options{Log: w})
+	return Run(p)
 }
 
 func report(t *testing.T, again string, r *Result) {

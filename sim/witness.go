@@ -36,7 +36,7 @@ func (s *server) listens(from raft.ID, life int, boot uint64) bool {
 		k.life = life
 		if boot <= k.boot {
 			k.refused = append(k.refused, life)
-			s.w.mark(PeerNotBelieved, s.target())
+			s.w.mark(PeerNotBelieved, s.name)
 		}
 		k.boot = max(k.boot, boot)
 	}
