@@ -148,7 +148,7 @@ func rots() []rot {
 			d.table(r.Table).remove(r)
 			d.table(r.Table).insert(moved)
 			return scar{row: moved, sum: was}
-		}), "sum", stays},
+		}), "", stays},
 		// A store that is open knows its vote by heart, and writes it again with every save.
 		{"vote changed", func(d *disk, _ *roll) bool {
 			d.scarred(scar{})

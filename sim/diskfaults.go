@@ -93,8 +93,8 @@ func damages() []damageInfo {
 		{BadExport, "a snapshot is changed on its way from the disk", "its receiver does not take it, and is sent another"},
 		{Wipe, "the directory is empty", "refuses to start: nothing is made that was not asked for"},
 		{LostRow, "a row is gone, and nothing is where it was",
-			"stops when a snapshot is made of the rows, or a range is shorter than it must be, and stays down; till then " +
-				"not detected yet: opening a store does not count its rows"},
+			"stops when a snapshot is made of the rows, a range is shorter than it must be, or what is read at start does " +
+				"not add up, and stays down; till then not detected yet: opening a store does not count its rows"},
 		{LostSuffix, "the last saves, though acknowledged, are gone; what is left is in order",
 			"not detected yet: nothing in the store remembers that there was more. The cluster may lose what it acknowledged"},
 		{OldImage, "the directory is a copy from an earlier life",

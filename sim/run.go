@@ -229,6 +229,7 @@ func (w *world) recover() {
 		return
 	}
 	w.checks.equal()
+	w.markIf(w.atlas.excused(), BeyondExcused, "")
 }
 
 // unfinished says who still has something to do.

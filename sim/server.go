@@ -103,6 +103,7 @@ func (s *server) start() {
 	s.status, s.firstCommit = replica.Status{}, 0
 	s.tickAt = 0
 	w.tape.tell(Fact{Kind: FactBorn, On: node(s.id), N: uint64(s.life)})
+	w.greet(s)
 	s.take(replica.Tick{})
 }
 

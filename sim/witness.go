@@ -43,6 +43,15 @@ func (s *server) listens(from raft.ID, life int, boot uint64) bool {
 	return !slices.Contains(k.refused, life)
 }
 
+// greet lets a new life and its peers tell each other who they are, as far as links stand.
+func (w *world) greet(s *server) {
+	for _, o := range w.servers {
+		if o != s && o.up && w.open(s.id, o.id) && w.open(o.id, s.id) {
+			w.linked(s, o, s.life, s.disk.boot)
+		}
+	}
+}
+
 // linked says whether both ends let a packet through.
 func (w *world) linked(from, to *server, life int, boot uint64) bool {
 	return to.listens(from.id, life, boot) && from.listens(to.id, to.life, to.disk.boot)
