@@ -21,6 +21,7 @@ func marks() []markInfo {
 	var all []markInfo
 	all = append(all, raftMarks()...)
 	all = append(all, momentMarks()...)
+	all = append(all, diskMarks()...)
 	all = append(all, netMarks()...)
 	all = append(all, lifeMarks()...)
 	return all
