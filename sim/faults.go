@@ -32,6 +32,7 @@ type family struct {
 	shortest time.Duration // it lasts at least so long
 	times    int           // so many times as often as others
 	lasting  int           // one in eight lasts until all heals, if not 0
+	beyond   bool          // more than Parley promises to survive: no seed draws it
 	aim      func(r *roll, p *Plan, f *Fault)
 	strike   func(w *world, f Fault)
 }
@@ -40,8 +41,11 @@ type family struct {
 func families() []family {
 	var all []family
 	all = append(all, lifeFaults()...)
+	all = append(all, ambushes()...)
+	all = append(all, clockFaults()...)
 	all = append(all, netFaults()...)
 	all = append(all, diskFaults()...)
+	all = append(all, canaries()...)
 	for i := range all {
 		if f := &all[i]; f.shortest == 0 {
 			f.shortest = 20 * time.Millisecond

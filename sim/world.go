@@ -29,6 +29,7 @@ type world struct {
 	codec   Codec   // of packets; nil: a deep copy
 	pinned  []Fault // that struck, and whom
 	lurking []lurker
+	hunts   []hunt
 	healed  bool
 	living  *living // the second phase, while it lasts
 	exiles  exiles
@@ -37,6 +38,7 @@ type world struct {
 	tape    *Tape   // nil: nothing is recorded
 	still   stillness
 	until   uint64 // stop behind this event; 0: do not
+	without []string
 	failure *Failure
 }
 
