@@ -15,6 +15,7 @@ import (
 type server struct {
 	w    *world
 	id   raft.ID
+	name Target
 	disk *disk
 
 	life        int
@@ -27,14 +28,29 @@ type server struct {
 	firstCommit raft.Term      // the last term in which it committed something as leader
 	out         replica.Output
 	clock       clock
+	wall        wall
 	tickAt      time.Duration // local time of the deadline event that counts
 	ticks       uint64        // its generation
-	slow        int           // slow-disk faults that are on
+	born        time.Duration
+	led         raft.Term // the term that it led when it was paused
+	untold      bool      // a save is durable, and the machine does not know
+	midway      *Fault    // it is to die with half of a step done
+	slow        int       // slow-disk faults that are on
+	stalled     int       // stalls that are on …
+	held        []func()  // … and what waits for their end
+	dangers     dangers
+	tries       uint64        // starts that were refused
+	halted      string        // why it waits for a person; empty: it does not
+	rolledBack  bool          // its disk is one of the past
+	known       known         // of its peers' lives; it survives its own
 	leaving     bool          // asked to resign …
 	away        time.Duration // … and to stay away so long
 	saves       uint64
-	saving      nthSaying // the save in flight
-	shell       uint64    // draws for what the shell does
+	sent        [maxVoters + 1]raft.Mark // the end of the last entries sent to each peer
+	offered     [maxVoters + 1]raft.Mark // the last snapshot
+	saveAt      time.Duration            // when it began
+	saving      nthSaying                // the save in flight
+	shell       uint64                   // draws for what the shell does
 	conns       []*stream
 	passwords   map[call]passwords
 }
@@ -46,58 +62,48 @@ type call struct {
 
 type passwords struct{ old, new string }
 
-// clock is a node's monotonic clock: it starts anywhere and runs a little wrong.
-type clock struct {
-	start time.Duration
-	ppm   int64
-}
-
-func (c clock) local(t time.Duration) time.Duration {
-	return c.start + t + time.Duration(int64(t)/1_000_000*c.ppm)
-}
-
-// when is the world's time at which the clock will show at least local.
-func (c clock) when(local, now time.Duration) time.Duration {
-	ahead := local - c.local(now)
-	if ahead <= 0 {
-		return 0
-	}
-	if ahead > time.Hour {
-		return time.Hour
-	}
-	return ahead*1_000_000/time.Duration(1_000_000+c.ppm) + 1
-}
-
 func (w *world) server(id raft.ID) *server { return w.servers[id-1] }
 
 // start begins a life.
 func (s *server) start() {
 	w := s.w
-	rec, err := s.disk.Recover()
-	if err != nil {
-		w.fail("disk", "recover n%d: %v", s.id, err)
+	if s.halted != "" || w.exiles.holds(s.id) { // who is down for good stays so
+		return
+	}
+	rec, ok := s.open()
+	if !ok {
 		return
 	}
 	s.life++
 	r := w.dice.roll(diceClock, uint64(s.id)<<16|uint64(s.life))
-	s.clock = clock{start: r.between(time.Second, time.Hour), ppm: int64(r.upTo(2*w.plan.Knobs.DriftPpm+1) - w.plan.Knobs.DriftPpm)}
-	cfg := replica.Config{
+	s.clock = clock{start: r.between(time.Second, time.Hour), since: w.now, ppm: int64(r.upTo(2*w.plan.Knobs.DriftPpm+1) - w.plan.Knobs.DriftPpm)}
+	machine, err := replica.New(w.config(s), rec, s.clock.local(w.now))
+	if err != nil {
+		w.mark(RefusedDamaged, s.name)
+		s.halt("recover: " + err.Error())
+		return
+	}
+	s.machine = machine
+	s.up, s.paused, s.frozen, s.leaving, s.inbox, s.conns = true, false, 0, false, nil, nil
+	s.passwords = map[call]passwords{}
+	s.born, s.untold, s.midway = w.now, false, nil
+	s.status, s.firstCommit = replica.Status{}, 0
+	s.tickAt = noTick
+	w.tape.tell(Fact{Kind: FactBorn, On: node(s.id), N: uint64(s.life), M: uint64(s.disk.last())})
+	w.greet(s)
+	s.take(replica.Tick{})
+}
+
+// config is what a replica runs with in the life that it begins.
+func (w *world) config(s *server) replica.Config {
+	return replica.Config{
 		Raft: raft.Config{
 			ID: s.id, Voters: w.plan.voters(), Chain: w.chain, MaxAppendBytes: w.plan.Knobs.MaxAppend,
 			Seed: w.dice.draw(diceLife, uint64(s.id), uint64(s.life)),
 		},
 		Epoch: 1, KeepEntries: w.plan.Knobs.KeepEntries, EffectDelay: time.Duration(w.plan.Knobs.Effects),
+		Chunk: w.plan.Knobs.SnapshotChunk,
 	}
-	if s.machine, err = replica.New(cfg, rec, s.clock.local(w.now)); err != nil {
-		w.fail("recovery", "n%d does not come back: %v", s.id, err)
-		return
-	}
-	s.up, s.paused, s.frozen, s.leaving, s.inbox, s.conns = true, false, 0, false, nil, nil
-	s.passwords = map[call]passwords{}
-	s.status, s.firstCommit = replica.Status{}, 0
-	s.tickAt = 0
-	w.tape.tell(Fact{Kind: FactBorn, On: node(s.id), N: uint64(s.life), M: uint64(s.disk.last())})
-	s.take(replica.Tick{})
 }
 
 // crash ends a life: memory is gone, the save in flight is whole or not there, connections break.
@@ -107,6 +113,7 @@ func (s *server) crash() {
 	}
 	w := s.w
 	s.up = false
+	w.died(s)
 	there := w.dice.draw(diceDisk, uint64(s.id)<<16|uint64(s.life), 0)&1 == 0
 	if w.plan.Still {
 		there = w.still.has(s.saving, Keep)
@@ -115,20 +122,21 @@ func (s *server) crash() {
 	if err := s.disk.crash(there); err != nil {
 		w.fail("disk", "n%d: %v", s.id, err)
 	}
-	w.checks.endedLife(s)
+	w.checks.durable(s)
 	for _, c := range s.conns {
 		c.breakOff()
 	}
 	s.machine, s.conns, s.inbox = nil, nil, nil
 	for _, p := range w.servers {
-		if p != s && p.up && w.open(s.id, p.id) {
-			peer, life := p, p.life
-			d := w.dice.roll(diceShell, uint64(s.id)<<8|uint64(p.id)).between(time.Millisecond, 5*time.Millisecond)
-			w.after(d, "peer-down", uint64(p.id), func() {
-				if peer.up && peer.life == life {
-					peer.take(replica.PeerDown{Peer: s.id})
-				}
-			})
+		if p == s {
+			continue
+		}
+		if w.plan.Network.Streams {
+			w.resetLink(w.link(s.id, p.id))
+			w.resetLink(w.link(p.id, s.id))
+		}
+		if p.up && w.open(s.id, p.id) {
+			w.hint(p, s.id, 5*time.Millisecond, w.dice.roll(diceShell, uint64(s.id)<<8|uint64(p.id)|uint64(s.life)<<16))
 		}
 	}
 }
@@ -146,14 +154,23 @@ func (s *server) take(in replica.Input) {
 	s.status = s.machine.Status()
 	w.trace.step(s)
 	w.tape.stepped(s, in, &was, applied)
-	if s.out.Fatal != "" {
-		w.fail("halt", "n%d stops itself, with nothing wrong: %s", s.id, s.out.Fatal)
+	if w.checks.halted(s) {
+		s.halt(s.out.Fatal)
 		return
 	}
 	w.checks.stepped(s)
-	w.watched(s, &was)
+	w.watched(s, in, &was)
+	w.lookedAt(s, in)
+	died := s.midway != nil && s.dieMidway()
 	s.perform()
+	if died {
+		w.kill(s, time.Duration(w.dice.draw(diceLife, uint64(s.id), 1<<40|uint64(s.life))%uint64(500*time.Millisecond)))
+		return
+	}
 	if s.leaving && s.out.Idle && w.failure == nil {
+		if s.led != 0 {
+			w.mark(ResignedLeader, s.name)
+		}
 		w.kill(s, s.away)
 		return
 	}
@@ -163,6 +180,9 @@ func (s *server) take(in replica.Input) {
 }
 
 func (s *server) resume() {
+	if s.w.exiles.holds(s.id) { // who sleeps for good sleeps on
+		return
+	}
 	s.paused = false
 	if s.frozen != 0 {
 		s.clock.start -= s.clock.local(s.w.now) - s.clock.local(s.frozen)
@@ -170,6 +190,7 @@ func (s *server) resume() {
 	}
 	inbox := s.inbox
 	s.inbox = nil
+	s.w.woke(s, len(inbox))
 	s.w.tape.tell(Fact{Kind: FactWoke, On: node(s.id)})
 	s.take(replica.Tick{})
 	slices.SortStableFunc(inbox, s.drained)
@@ -209,6 +230,9 @@ func connection(in replica.Input) uint64 {
 	return 0
 }
 
+// noTick is no deadline: a machine may well say 0, which is long past and means at once.
+const noTick = time.Duration(-1)
+
 func (s *server) schedule() {
 	d := s.machine.Deadline()
 	if d == s.tickAt {
@@ -219,7 +243,7 @@ func (s *server) schedule() {
 	life, gen := s.life, s.ticks
 	s.w.after(s.clock.when(d, s.w.now), "tick", uint64(s.id), func() {
 		if s.up && s.life == life && s.ticks == gen {
-			s.tickAt = 0
+			s.tickAt = noTick
 			s.take(replica.Tick{})
 		}
 	})
@@ -245,10 +269,10 @@ func (s *server) perform() {
 		s.save(out.Save)
 	}
 	for _, f := range out.Fetches {
-		s.later(s.shellDelay(), "fetch", func() { s.fetch(f) })
+		s.later(s.readDelay(), "fetch", func() { s.fetch(f) })
 	}
 	for _, id := range out.Exports {
-		s.later(s.shellDelay(), "export", func() { s.export(id) })
+		s.later(s.readDelay(), "export", func() { s.export(id) })
 	}
 	s.secrets(out)
 	s.toClients(out)
@@ -257,54 +281,6 @@ func (s *server) perform() {
 func (s *server) shellDelay() time.Duration {
 	s.shell++
 	return s.w.dice.roll(diceShell, uint64(s.id)<<48|s.shell).between(10*time.Microsecond, 3*time.Millisecond)
-}
-
-func (s *server) save(save *replica.Save) {
-	w := s.w
-	if err := s.disk.begin(save); err != nil {
-		w.fail("disk", "n%d: %v", s.id, err)
-		return
-	}
-	s.saves++
-	w.stats.Saves++
-	r := w.dice.roll(diceDisk, uint64(s.id)<<48|s.saves)
-	d := r.between(time.Duration(w.plan.Knobs.SaveMin), time.Duration(w.plan.Knobs.SaveMax))
-	if s.slow > 0 {
-		d += r.between(50*time.Millisecond, 700*time.Millisecond)
-	}
-	s.saving = w.nameSave(s, save)
-	d = w.saveTime(s, d)
-	w.tape.begun(s, save, d)
-	s.later(d, "saved", func() {
-		saved, err := s.disk.finish()
-		if err != nil {
-			w.fail("disk", "n%d: %v", s.id, err)
-			return
-		}
-		w.tape.tell(Fact{Kind: FactDurable, On: node(s.id), N: saved.Seq, M: uint64(s.disk.last())})
-		w.checks.saved(s, saved)
-		// The crash that hits between the disk's word and the machine's ear is a case of its own.
-		s.later(r.between(0, 200*time.Microsecond), "stored", func() { s.take(replica.Stored{Saved: saved}) })
-	})
-}
-
-func (s *server) fetch(f replica.Fetch) {
-	rows, err := s.disk.Rows(f.Ranges)
-	if err != nil {
-		s.w.fail("disk", "n%d: %v", s.id, err)
-		return
-	}
-	s.later(s.shellDelay(), "fetched", func() { s.take(replica.Fetched{ID: f.ID, Rows: rows}) })
-}
-
-func (s *server) export(id uint64) {
-	snap, err := s.disk.Export()
-	if err != nil {
-		s.w.fail("disk", "n%d: %v", s.id, err)
-		return
-	}
-	s.w.stats.Snapshots++
-	s.later(s.shellDelay(), "exported", func() { s.take(replica.Exported{ID: id, Snapshot: snap}) })
 }
 
 // secrets does what the password pool of a real shell does, with a hash that is no hash: salted, so

@@ -13,13 +13,15 @@ import (
 // not keep.
 func lyingAfterACrash(p Plan, o Options) *world {
 	w := newWorld(p, o)
-	strike := w.strikes[Crash]
-	w.strikes[Crash] = func(w *world, f Fault) {
-		strike(w, f)
+	crash := w.strikes[Crash]
+	lie := crash
+	lie.do = func(w *world, f Fault) {
+		crash.do(w, f)
 		if f.On == "n2" {
 			w.server(2).disk.lies = true
 		}
 	}
+	w.strikes[Crash] = lie
 	return w
 }
 

@@ -80,20 +80,7 @@ func readPlan(t *testing.T, name string) Plan {
 
 // TestSeeds runs worlds from seeds: the one of -seed, those of -seeds, or else a fixed set.
 func TestSeeds(t *testing.T) {
-	from, to := uint64(1), uint64(60)
-	switch {
-	case *seedFlag != "":
-		from = parseSeed(*seedFlag)
-		to = from
-	case *seedsFlag != "":
-		a, b, ok := strings.Cut(*seedsFlag, "-")
-		var errA, errB error
-		from, errA = strconv.ParseUint(a, 10, 64)
-		to, errB = strconv.ParseUint(b, 10, 64)
-		if !ok || errA != nil || errB != nil || to < from {
-			t.Fatalf("-seeds=%s is no range; want for example -seeds=1-200", *seedsFlag)
-		}
-	}
+	from, to := seedRange(t, 60)
 	var all Stats
 	vacuous, profile := 0, Profile(*profileFlag)
 	for seed := from; ; seed++ {
@@ -124,11 +111,24 @@ func TestSeeds(t *testing.T) {
 	}
 }
 
-func parseSeed(s string) uint64 {
-	if n, err := strconv.ParseUint(s, 10, 64); err == nil {
-		return n
+// seedRange is the seeds of -seed or -seeds, or else so many.
+func seedRange(t *testing.T, most uint64) (from, to uint64) {
+	t.Helper()
+	from, to = 1, most
+	switch {
+	case *seedFlag != "":
+		from = SeedOf(*seedFlag)
+		to = from
+	case *seedsFlag != "":
+		a, b, ok := strings.Cut(*seedsFlag, "-")
+		var errA, errB error
+		from, errA = strconv.ParseUint(a, 10, 64)
+		to, errB = strconv.ParseUint(b, 10, 64)
+		if !ok || errA != nil || errB != nil || to < from {
+			t.Fatalf("-seeds=%s is no range; want for example -seeds=1-200", *seedsFlag)
+		}
 	}
-	return hashText(s)
+	return from, to
 }
 
 func writeHistory(t *testing.T, name string, r *Result) {
@@ -157,7 +157,7 @@ func TestLongHistory(t *testing.T) {
 	}
 	seed := uint64(1)
 	if *seedFlag != "" {
-		seed = parseSeed(*seedFlag)
+		seed = SeedOf(*seedFlag)
 	}
 	f, err := os.Create(name)
 	if err != nil {

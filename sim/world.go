@@ -22,17 +22,24 @@ type world struct {
 
 	history recorder
 	checks  checks
+	atlas   atlas
 	stats   Stats
 	trace   trace
 
-	strikes map[FaultKind]func(*world, Fault)
+	strikes map[FaultKind]strike
+	codec   Codec   // of packets; nil: a deep copy
 	pinned  []Fault // that struck, and whom
 	lurking []lurker
+	hunts   []hunt
 	healed  bool
-	budget  uint64 // events
-	tape    *Tape  // nil: nothing is recorded
+	living  *living // the second phase, while it lasts
+	exiles  exiles
+	exiled  []Exile // pinned
+	budget  uint64  // events
+	tape    *Tape   // nil: nothing is recorded
 	still   stillness
 	until   uint64 // stop behind this event; 0: do not
+	without []string
 	failure *Failure
 }
 
