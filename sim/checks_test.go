@@ -212,7 +212,7 @@ func TestCheckersFindPlantedBugs(t *testing.T) {
 		}},
 	} {
 		t.Run(bug.name, func(t *testing.T) {
-			w := newWorld(calm(7), Options{})
+			w := newWorld(calm(3), Options{})
 			w.run(1500 * time.Millisecond)
 			if w.failure != nil {
 				t.Fatalf("before the bug: %v", w.failure)

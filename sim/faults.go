@@ -29,7 +29,8 @@ type FaultKind string
 // family is a kind of fault: how a plan draws one, and what it does.
 type family struct {
 	kind     FaultKind
-	shortest time.Duration // it lasts at least so long
+	shortest time.Duration // it lasts at least so long …
+	longest  time.Duration // … and at most, a second and a half if 0
 	times    int           // so many times as often as others
 	lasting  int           // one in eight lasts until all heals, if not 0
 	aim      func(r *roll, p *Plan, f *Fault)
@@ -47,6 +48,9 @@ func families() []family {
 	for i := range all {
 		if f := &all[i]; f.shortest == 0 {
 			f.shortest = 20 * time.Millisecond
+		}
+		if f := &all[i]; f.longest == 0 {
+			f.longest = 1500 * time.Millisecond
 		}
 	}
 	return all

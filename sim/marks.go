@@ -23,6 +23,7 @@ func marks() []markInfo {
 	all = append(all, momentMarks()...)
 	all = append(all, netMarks()...)
 	all = append(all, lifeMarks()...)
+	all = append(all, workMarks()...)
 	return all
 }
 
