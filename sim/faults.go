@@ -33,6 +33,7 @@ type family struct {
 	longest  time.Duration // … and at most, a second and a half if 0
 	times    int           // so many times as often as others
 	lasting  int           // one in eight lasts until all heals, if not 0
+	beyond   bool          // more than Parley promises to survive: no seed draws it
 	aim      func(r *roll, p *Plan, f *Fault)
 	strike   func(w *world, f Fault)
 }
@@ -45,6 +46,7 @@ func families() []family {
 	all = append(all, clockFaults()...)
 	all = append(all, netFaults()...)
 	all = append(all, diskFaults()...)
+	all = append(all, canaries()...)
 	for i := range all {
 		if f := &all[i]; f.shortest == 0 {
 			f.shortest = 20 * time.Millisecond

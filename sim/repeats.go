@@ -55,6 +55,7 @@ func (c *client) repeat(r *roll) {
 			if wait > time.Second {
 				c.w.mark(RepeatedLate, c.name)
 			}
+			c.w.say(person(c.n), "repeats no. %d to n%d: %s", in.DSeq, place+1, want.words())
 			c.aside(place, in, want)
 		}
 	})
