@@ -168,6 +168,7 @@ func (w *world) keep(p *packet) packet {
 // resetLink breaks the connection of a link: what is under way is lost, and for a moment what follows.
 func (w *world) resetLink(l *link) {
 	l.conn++
+	l.last = w.now
 	l.held, l.queued, l.bytes = nil, nil, 0
 	r := w.dice.roll(diceStream, 1<<40|uint64(l.from)<<8|uint64(l.to)|l.conn<<41)
 	l.deaf = w.now + r.between(0, 100*time.Millisecond)

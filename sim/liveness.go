@@ -112,6 +112,8 @@ func (w *world) unsettled() string {
 	switch {
 	case lead == nil:
 		return "nobody leads"
+	case w.now < l.began+electionBase:
+		return "a leader may still resign for what it did not hear before all healed"
 	case w.exiles.holds(lead.id):
 		return fmt.Sprintf("n%d leads, from outside the core", lead.id)
 	case lead.firstCommit != lead.status.Raft.Role.Term:

@@ -24,6 +24,7 @@ type Result struct {
 	History *lin.History
 	Report  lin.Report
 	Vacuous bool     // the judge saw too little that it has a model for; a sweep allows few of these
+	LowUse  bool     // less than a fifth of what was tried was answered before all healed
 	Failure *Failure // nil: nothing was found
 	Stopped string   // at Options.Until: the state of everybody
 }
@@ -48,6 +49,8 @@ type Stats struct {
 	Virtual      time.Duration
 	Events       uint64
 	Checks       Evaluations
+	Tried        uint64 // commands and reads asked for while faults were on …
+	InTime       uint64 // … and answered meanwhile
 	Attempts     uint64
 	Acknowledged uint64
 	Pushed       uint64
@@ -170,6 +173,13 @@ func newWorld(p Plan, o Options) *world {
 	w.birth()
 	w.schedule()
 	return w
+}
+
+// tried counts what clients ask for while faults are on.
+func (w *world) tried() {
+	if !w.healed {
+		w.stats.Tried++
+	}
 }
 
 func (w *world) result() Result {
