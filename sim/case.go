@@ -20,11 +20,5 @@ func NewCase(p Plan) Case {
 	return c
 }
 
-// Card tells a failure in at most forty lines.
-func Card(c *Case) string { return "FAIL " + c.Result.Failure.Error() + "\n" }
-
-// WriteLog writes all that happened, one event a line, one column a node.
-func WriteLog(w io.Writer, c *Case) error { return nil }
-
 // WriteReport writes a page that shows the failure, and needs nothing else: no network, no other file.
 func WriteReport(w io.Writer, c *Case) error { return nil }

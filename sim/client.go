@@ -9,6 +9,7 @@ import (
 
 	"parley/core/chat"
 	"parley/core/feed"
+	"parley/core/raft"
 	"parley/core/replica"
 	"parley/core/session"
 	lin "parley/linearizability"
@@ -20,8 +21,11 @@ import (
 type client struct {
 	w    *world
 	n    int
+	name Target
 	life int
 	up   bool
+	cut  [maxVoters]int // servers it does not reach, by place: faults that are on
+	slow int
 
 	// What its files hold: crashes leave it alone.
 	dev    identity
@@ -82,6 +86,7 @@ type errand struct {
 	dseq  uint64
 	bytes []byte
 	after func(r *replica.Reply, code string)
+	told  raft.Index // reads: the latest entry of which anybody had heard when it was asked
 }
 
 func device(d session.DeviceID) string { return strconv.FormatUint(binary.BigEndian.Uint64(d[:8]), 16) }
@@ -116,11 +121,7 @@ func (c *client) newDevice() {
 func (c *client) begin() {
 	w := c.w
 	c.life++
-	for _, t := range c.streams {
-		if t != nil {
-			t.breakOff()
-		}
-	}
+	c.hangUp()
 	c.streams = make([]*stream, len(w.servers))
 	c.open, c.queries, c.saving, c.replies = map[uint64]*errand{}, map[uint64]replica.Query{}, nil, nil
 	c.numbers, c.voids = map[uint64]uint64{}, map[uint64]bool{}
@@ -148,11 +149,7 @@ func (c *client) crash() {
 	c.endFeed("crash")
 	c.up = false
 	c.w.tape.tell(Fact{Kind: FactDied, On: person(c.n)})
-	for _, t := range c.streams {
-		if t != nil {
-			t.breakOff()
-		}
-	}
+	c.hangUp()
 	var kept []*errand
 	for _, e := range c.ops {
 		if e.op == nil {
@@ -360,6 +357,15 @@ func (c *client) stream(place int) *stream {
 	return t
 }
 
+// hangUp breaks all connections.
+func (c *client) hangUp() {
+	for _, t := range c.streams {
+		if t != nil {
+			t.breakOff()
+		}
+	}
+}
+
 // lost learns that a stream broke.
 func (c *client) lost(t *stream) {
 	if c.streams[t.place] == t {
@@ -374,6 +380,7 @@ func (c *client) lost(t *stream) {
 
 // answered gives the machine a reply.
 func (c *client) answered(t *stream, r replica.Reply) {
+	c.w.checks.answers(&r)
 	if c.w.checks.repeatAnswered(r, uint64(c.n)) {
 		return
 	}
@@ -416,7 +423,7 @@ func (c *client) ask(q replica.Query, e lin.Event, after func(r *replica.Reply, 
 	c.lastID++
 	id := c.lastID
 	c.queries[id] = q
-	er := &errand{after: after}
+	er := &errand{after: after, told: c.w.checks.fresh.told}
 	if e.Op != "" {
 		er.op = c.w.history.begin(c.proc(), e)
 	}
@@ -470,6 +477,9 @@ func (c *client) done(o *session.Outcome) {
 	reply := c.reply(o)
 	code := o.Reply.Code
 	c.forget(e)
+	if e.cmd == nil && o.DSeq == 0 {
+		c.w.checks.read(c, e.told, reply)
+	}
 	if e.op != nil {
 		c.settle(e, o, reply)
 	}

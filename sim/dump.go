@@ -3,6 +3,8 @@ package sim
 import (
 	"fmt"
 	"strings"
+
+	"parley/core/raft"
 )
 
 // dump is the state of everybody, for people.
@@ -50,6 +52,27 @@ func (s *server) dump(b *strings.Builder) {
 	for _, e := range d.log[max(0, len(d.log)-3):] {
 		fmt.Fprintf(b, "   entry  %v\n", e)
 	}
+}
+
+// line is the state of a replica in one.
+func (s *server) line() string {
+	d := s.disk
+	disk := fmt.Sprintf("disk: term %d, log to %d, commit %d", d.hard.Term, d.last(), d.hard.Commit)
+	if d.inFlight != nil {
+		disk += fmt.Sprintf(", save %d in flight", d.inFlight.Seq)
+	}
+	if !s.up || s.machine == nil {
+		return fmt.Sprintf("n%d down; %s", s.id, disk)
+	}
+	r := s.machine.Raft().Status()
+	part := fmt.Sprintf("%v in term %d", r.Role.Kind, r.Role.Term)
+	if r.Role.Kind == raft.Leader {
+		part = fmt.Sprintf("leads term %d", r.Role.Term)
+	}
+	if s.paused {
+		part = "paused, " + part
+	}
+	return fmt.Sprintf("n%d %s, log to %d, commit %d; %s", s.id, part, r.Last.Index, r.Commit, disk)
 }
 
 func outboxText(command []byte) string {

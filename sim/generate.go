@@ -36,11 +36,11 @@ func sizes(p Profile) size {
 	many := func(r *roll) int { return []int{3, 3, 3, 5, 5, 5, 1, 2, 4, 6, 7, 7}[r.upTo(12)] }
 	switch p {
 	case Std:
-		return size{voters: many, clients: 16, chaos: 40 * time.Second, items: 800, faults: 12, searchEvery: 16}
+		return size{voters: many, clients: 16, chaos: 40 * time.Second, items: 800, faults: 12, searchEvery: 4}
 	case Long:
 		return size{voters: many, clients: 16, chaos: 10 * time.Minute, items: 8000, faults: 60, searchEvery: 64}
 	}
-	return size{voters: few, clients: 5, chaos: 8 * time.Second, items: 160, faults: 3, searchEvery: 16}
+	return size{voters: few, clients: 5, chaos: 8 * time.Second, items: 160, faults: 3, searchEvery: 1}
 }
 
 // rest is the mean time between two things that one client does, so that all do something during most
@@ -111,6 +111,9 @@ func (p *Plan) addFaults(d Dice, bout uint64, most int) {
 		for range f.often(r.logUpTo(most)) {
 			fault := Fault{ID: uint64(len(p.Faults) + 1), Kind: f.kind,
 				At: Span(r.between(500*time.Millisecond, time.Duration(p.Chaos))), For: Span(r.between(f.shortest, 1500*time.Millisecond))}
+			if f.lasting > 0 && r.ppm(125_000) {
+				fault.For = p.Chaos
+			}
 			f.aim(r, p, &fault)
 			p.Faults = append(p.Faults, fault)
 		}

@@ -36,6 +36,7 @@ type Failure struct {
 	Text    string
 	At      time.Duration
 	Event   uint64
+	State   []string // of each replica, then
 }
 
 func (f *Failure) Error() string {
@@ -46,7 +47,7 @@ func (f *Failure) Error() string {
 type Stats struct {
 	Virtual      time.Duration
 	Events       uint64
-	Checks       uint64
+	Checks       Evaluations
 	Attempts     uint64
 	Acknowledged uint64
 	Pushed       uint64
@@ -95,9 +96,13 @@ type Options struct {
 	Tape   *Tape  // records everything; nil: nothing
 	Until  uint64 // stop behind this event; 0: go on to the end
 	Events uint64 // give up after so many; 0: after more than any plan needs
+	Codec  Codec  // how packets between servers are copied; nil: a deep copy. Every codec gives the same run
 
 	Without []string // checkers that are not heard, to learn what the others find
 }
+
+// Codec makes of a message one that shares nothing with it: what came out at the other end.
+type Codec func(*replica.PeerMessage) (*replica.PeerMessage, error)
 
 // Run turns a plan into a verdict; nothing else goes in.
 func Run(p Plan) Result { return RunWith(p, Options{}) }
@@ -145,13 +150,15 @@ func Record(p Plan, file io.Writer) Result {
 
 // newWorld makes a world in which everybody is about to begin.
 func newWorld(p Plan, o Options) *world {
-	w := &world{plan: p, dice: Dice(p.Seed), tape: o.Tape, until: o.Until, without: o.Without, chain: raft.Chain{'s', 'i', 'm'}, strikes: map[FaultKind]func(*world, Fault){}}
-	for _, f := range families() {
-		w.strikes[f.kind] = f.strike
-	}
+	w := &world{plan: p, dice: Dice(p.Seed), tape: o.Tape, until: o.Until, without: o.Without, chain: raft.Chain{'s', 'i', 'm'}, codec: o.Codec}
+	w.strikes = strikes(&w.plan)
 	w.stats.Faults, w.stats.Marks = faultCounts{}, map[Mark]int{}
 	w.streams.count = map[[2]int]uint64{}
-	w.links = links{shut: map[[2]raft.ID]int{}, count: map[[2]raft.ID]uint64{}}
+	for _, a := range p.voters() {
+		for _, b := range p.voters() {
+			*w.link(a, b) = link{from: a, to: b}
+		}
+	}
 	w.budget = maxEvents + uint64(len(p.Ops)*maxEventsPerOp)
 	if o.Events > 0 {
 		w.budget = min(w.budget, o.Events)
@@ -166,13 +173,13 @@ func newWorld(p Plan, o Options) *world {
 
 func (w *world) result() Result {
 	w.stats.Virtual, w.stats.Committed = w.now, uint64(len(w.checks.ghost))
-	r := Result{Plan: w.plan, Pinned: w.plan, Trace: uint64(w.trace), Stats: w.stats}
+	r := Result{Plan: w.plan, Pinned: w.plan, Trace: uint64(w.trace)}
 	r.Pinned.Faults = w.pinned
 	for _, c := range w.clients {
 		r.Begun = append(r.Begun, c.item)
 	}
 	r.History = w.judge(&r)
-	r.Failure = w.failure
+	r.Stats, r.Failure = w.stats, w.failure
 	if f := r.Failure; f != nil && f.Checker == stopped {
 		r.Failure, r.Stopped = nil, w.dump()
 	}
@@ -183,10 +190,10 @@ func (w *world) result() Result {
 func (w *world) birth() {
 	genesis := replica.Genesis(w.plan.settings())
 	for _, id := range w.plan.voters() {
-		w.servers = append(w.servers, &server{w: w, id: id, disk: newDisk(w.chain, genesis)})
+		w.servers = append(w.servers, &server{w: w, id: id, name: Target(fmt.Sprintf("n%d", id)), disk: newDisk(w.chain, genesis)})
 	}
 	for n := range w.plan.Clients {
-		w.clients = append(w.clients, &client{w: w, n: n, script: w.plan.script(n), persona: persona{account: n, signup: true}})
+		w.clients = append(w.clients, &client{w: w, n: n, name: Target(fmt.Sprintf("c%d", n)), script: w.plan.script(n), persona: persona{account: n, signup: true}})
 	}
 	for _, s := range w.servers {
 		r := w.dice.roll(diceLife, uint64(s.id))
@@ -207,6 +214,7 @@ func (w *world) recover() {
 		return
 	}
 	w.heal()
+	w.checks.looked(ofLiveness)
 	if !w.runUntil(120*time.Second, func() bool { return w.unfinished() == "" }) {
 		w.fail("liveness", "two minutes after all healed: %s", w.unfinished())
 		return
@@ -310,10 +318,12 @@ func (w *world) judge(r *Result) *lin.History {
 	if w.failure != nil {
 		return h
 	}
+	w.checks.looked(ofHistory)
 	r.Report = lin.Check(h, lin.Options{Certificate: true, Search: w.plan.Search})
 	r.Vacuous = r.Report.Verdict == lin.Unknown && r.Report.Findings[0].Rule == lin.RuleVacuous
 	if r.Report.Verdict != lin.Pass && !r.Vacuous {
 		w.fail("history", "%v", r.Report)
+		w.failure.Rule = r.Report.Findings[0].Rule
 	}
 	return h
 }
@@ -331,7 +341,10 @@ const stopped = "stopped"
 func (w *world) fail(checker, format string, args ...any) {
 	if w.failure == nil && !slices.Contains(w.without, checker) {
 		text := fmt.Sprintf(format, args...)
-		w.failure = &Failure{Checker: checker, Rule: ruleOf(checker, text), Role: w.roleIn(text), Text: text, At: w.now, Event: w.stats.Events}
+		w.failure = &Failure{Checker: checker, Rule: ruleOf(checker, text), Role: w.roleIn(checker, text), Text: text, At: w.now, Event: w.stats.Events}
+		for _, s := range w.servers {
+			w.failure.State = append(w.failure.State, s.line())
+		}
 		w.tape.tell(Fact{Kind: FactBroken, Text: text})
 	}
 }

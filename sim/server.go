@@ -15,6 +15,7 @@ import (
 type server struct {
 	w    *world
 	id   raft.ID
+	name Target
 	disk *disk
 
 	life        int
@@ -34,7 +35,7 @@ type server struct {
 	away        time.Duration // … and to stay away so long
 	saves       uint64
 	saving      nthSaying // the save in flight
-	shell       uint64 // draws for what the shell does
+	shell       uint64    // draws for what the shell does
 	conns       []*stream
 	passwords   map[call]passwords
 }
@@ -81,14 +82,7 @@ func (s *server) start() {
 	s.life++
 	r := w.dice.roll(diceClock, uint64(s.id)<<16|uint64(s.life))
 	s.clock = clock{start: r.between(time.Second, time.Hour), ppm: int64(r.upTo(2*w.plan.Knobs.DriftPpm+1) - w.plan.Knobs.DriftPpm)}
-	cfg := replica.Config{
-		Raft: raft.Config{
-			ID: s.id, Voters: w.plan.voters(), Chain: w.chain, MaxAppendBytes: w.plan.Knobs.MaxAppend,
-			Seed: w.dice.draw(diceLife, uint64(s.id), uint64(s.life)),
-		},
-		Epoch: 1, KeepEntries: w.plan.Knobs.KeepEntries, EffectDelay: time.Duration(w.plan.Knobs.Effects),
-	}
-	if s.machine, err = replica.New(cfg, rec, s.clock.local(w.now)); err != nil {
+	if s.machine, err = replica.New(w.config(s), rec, s.clock.local(w.now)); err != nil {
 		w.fail("recovery", "n%d does not come back: %v", s.id, err)
 		return
 	}
@@ -98,6 +92,17 @@ func (s *server) start() {
 	s.tickAt = 0
 	w.tape.tell(Fact{Kind: FactBorn, On: node(s.id), N: uint64(s.life)})
 	s.take(replica.Tick{})
+}
+
+// config is what a replica runs with in the life that it begins.
+func (w *world) config(s *server) replica.Config {
+	return replica.Config{
+		Raft: raft.Config{
+			ID: s.id, Voters: w.plan.voters(), Chain: w.chain, MaxAppendBytes: w.plan.Knobs.MaxAppend,
+			Seed: w.dice.draw(diceLife, uint64(s.id), uint64(s.life)),
+		},
+		Epoch: 1, KeepEntries: w.plan.Knobs.KeepEntries, EffectDelay: time.Duration(w.plan.Knobs.Effects),
+	}
 }
 
 // crash ends a life: memory is gone, the save in flight is whole or not there, connections break.
@@ -115,20 +120,21 @@ func (s *server) crash() {
 	if err := s.disk.crash(there); err != nil {
 		w.fail("disk", "n%d: %v", s.id, err)
 	}
-	w.checks.endedLife(s)
+	w.checks.durable(s)
 	for _, c := range s.conns {
 		c.breakOff()
 	}
 	s.machine, s.conns, s.inbox = nil, nil, nil
 	for _, p := range w.servers {
-		if p != s && p.up && w.open(s.id, p.id) {
-			peer, life := p, p.life
-			d := w.dice.roll(diceShell, uint64(s.id)<<8|uint64(p.id)).between(time.Millisecond, 5*time.Millisecond)
-			w.after(d, "peer-down", uint64(p.id), func() {
-				if peer.up && peer.life == life {
-					peer.take(replica.PeerDown{Peer: s.id})
-				}
-			})
+		if p == s {
+			continue
+		}
+		if w.plan.Network.Streams {
+			w.resetLink(w.link(s.id, p.id))
+			w.resetLink(w.link(p.id, s.id))
+		}
+		if p.up && w.open(s.id, p.id) {
+			w.hint(p, s.id, 5*time.Millisecond, w.dice.roll(diceShell, uint64(s.id)<<8|uint64(p.id)|uint64(s.life)<<16))
 		}
 	}
 }
@@ -146,8 +152,7 @@ func (s *server) take(in replica.Input) {
 	s.status = s.machine.Status()
 	w.trace.step(s)
 	w.tape.stepped(s, in, &was, applied)
-	if s.out.Fatal != "" {
-		w.fail("halt", "n%d stops itself, with nothing wrong: %s", s.id, s.out.Fatal)
+	if w.checks.halted(s) {
 		return
 	}
 	w.checks.stepped(s)
@@ -304,6 +309,7 @@ func (s *server) export(id uint64) {
 		return
 	}
 	s.w.stats.Snapshots++
+	s.w.checks.exported(s, &snap)
 	s.later(s.shellDelay(), "exported", func() { s.take(replica.Exported{ID: id, Snapshot: snap}) })
 }
 

@@ -201,4 +201,3 @@ const (
 	doubled
 	late
 )
-

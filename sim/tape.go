@@ -24,6 +24,7 @@ type Step struct {
 	Cause int    // the step in which it was scheduled; -1: none
 	Name  string // as in the trace
 	Facts int    // place of its first fact
+	Lines int    // of the history before it
 }
 
 // Who names somebody on a tape: 'n' and a replica's id, 'c' and a client's place. The zero Who is the
@@ -145,7 +146,8 @@ func (t *Tape) here() int {
 // begin starts a step.
 func (t *Tape) begin(w *world, name string, cause int) {
 	if t != nil {
-		t.Steps = append(t.Steps, Step{At: w.now, Event: w.stats.Events, Cause: cause, Name: name, Facts: len(t.Facts)})
+		t.Steps = append(t.Steps, Step{At: w.now, Event: w.stats.Events, Cause: cause, Name: name, Facts: len(t.Facts),
+			Lines: w.history.written + len(w.history.h.Events)})
 	}
 }
 

@@ -236,9 +236,9 @@ func queryText(q replica.Query) string {
 	case replica.List:
 		return fmt.Sprintf("list %q", q.Prefix)
 	case replica.History:
-		return fmt.Sprintf("history of %d and %d after %d", q.Members[0], q.Members[1], q.After)
+		return fmt.Sprintf("read the talk of %d and %d after %d", q.Members[0], q.Members[1], q.After)
 	case replica.Whoami:
-		return "who am I"
+		return "know who it is"
 	}
 	return fmt.Sprintf("%T", q)
 }

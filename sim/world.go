@@ -25,7 +25,8 @@ type world struct {
 	stats   Stats
 	trace   trace
 
-	strikes map[FaultKind]func(*world, Fault)
+	strikes map[FaultKind]strike
+	codec   Codec   // of packets; nil: a deep copy
 	pinned  []Fault // that struck, and whom
 	lurking []lurker
 	healed  bool

@@ -69,7 +69,8 @@ func TestWrongUsageHasItsCode(t *testing.T) {
 		{"run 5", exitUsage, `takes no argument "5"`},
 		{"run --seed=1 --profile=huge", exitUsage, "--profile=huge"},
 		{"run --seed=1 --no-fault=rain", exitUsage, `no fault "rain"`},
-		{"run --seed=1 --no-checker=budget", exitUsage, "never end"},
+		{"run --seed=1 --no-checker=budget", exitUsage, "--no-checker=budget: want one of"},
+		{"run --seed=1 --codec=xml", exitUsage, "--codec=xml"},
 		{"run --plan=/nowhere/plan.json", exitNoInput, "no such file"},
 		{"run --plan=" + file(t, "empty.json", ""), exitData, "read a plan"},
 		{"run --plan=" + file(t, "other.json", `{"format":1,"seed":3}`), exitData, "0 voters"},
@@ -121,6 +122,9 @@ func TestARunIsALine(t *testing.T) {
 	piped := parleysimIn(t.Context(), string(text), "run", "--plan=-")
 	if again.code != exitOK || again.out != piped.out {
 		t.Errorf("from a file: exit %d %s%s\nfrom standard input: exit %d %s%s", again.code, again.out, again.err, piped.code, piped.out, piped.err)
+	}
+	if r := parleysim(t, "run", "--plan="+plan, "--codec=wire", "--twin"); r.out != again.out {
+		t.Errorf("through the wire:\n%s%scopied:\n%s", r.out, r.err, again.out)
 	}
 	text1, text2 := parleysim(t, "run", "--seed=5c1e90aa"), parleysim(t, "run", "--seed=5c1e90ab")
 	if text1.code != exitOK || text1.out == text2.out {

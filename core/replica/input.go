@@ -153,8 +153,12 @@ type (
 	}
 	// Whoami asks who the device is.
 	Whoami struct{}
+	// Barrier asks for nothing but a position: this replica has applied all that was acknowledged, by
+	// anybody, before the call. It needs no device; the shell asks it for itself.
+	Barrier struct{}
 )
 
+func (Barrier) isQuery() {}
 func (List) isQuery()    {}
 func (History) isQuery() {}
 func (Whoami) isQuery()  {}
