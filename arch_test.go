@@ -35,7 +35,7 @@ type room struct {
 const (
 	coreStd = `bytes cmp crypto/sha256 encoding/binary errors fmt hash/crc32 hash/fnv maps math/bits
 		slices sort strconv strings time unicode/utf8`
-	simStd = coreStd + ` encoding/json io`
+	simStd = coreStd + ` bufio embed encoding/json io`
 
 	machines = `core/chat core/feed core/raft core/replica core/row core/session`
 	rapid    = `pgregory.net/rapid`

@@ -128,7 +128,7 @@ func (c *client) begin() {
 	c.lastID, c.retried = 0, nil
 	c.feed = subscription{reader: feed.Reader{Cursor: c.cursor}, over: c.feed.over}
 	r := w.dice.roll(diceClock, 1<<62|uint64(c.n)<<32|uint64(c.life))
-	c.clock = clock{start: r.between(0, time.Hour), ppm: int64(r.upTo(2*w.plan.Knobs.DriftPpm+1) - w.plan.Knobs.DriftPpm)}
+	c.clock = clock{start: r.between(0, time.Hour), since: w.now, ppm: int64(r.upTo(2*w.plan.Knobs.DriftPpm+1) - w.plan.Knobs.DriftPpm)}
 	cfg := session.ClientConfig{Servers: len(w.servers), Seed: r.next(), Window: w.plan.Knobs.Window,
 		Void: chat.EncodeCommand(chat.Void{}), Silence: 700 * time.Millisecond}
 	c.up = true
@@ -143,8 +143,14 @@ func (c *client) crash() {
 	if !c.up {
 		return
 	}
-	if c.saving != nil && c.roll("crash", uint64(c.life)).upTo(2) == 0 {
-		c.stored(*c.saving)
+	if c.saving != nil {
+		c.w.mark(ClientDiedSaving, c.name)
+		if c.roll("crash", uint64(c.life)).upTo(2) == 0 {
+			c.stored(*c.saving)
+		}
+	}
+	if len(c.box.Lines) > 0 {
+		c.w.mark(ClientDiedOwing, c.name)
 	}
 	c.endFeed("crash")
 	c.up = false
@@ -324,7 +330,7 @@ func (c *client) send(s *session.ClientSend) {
 	t := c.stream(s.Server)
 	in := replica.Call{Conn: t.id, ID: s.ID, Device: c.dev.id, Token: c.dev.token, DSeq: s.DSeq, Through: s.Through,
 		Pos: replica.Pos{Epoch: s.MinPos.Epoch, Index: raftIndex(s.MinPos.Index)}, Secret: s.Secret,
-		Origin: "sim", Date: c.w.now.Milliseconds()}
+		Origin: "sim"}
 	if s.Command != nil {
 		cmd, err := chat.DecodeCommand(s.Command)
 		if err != nil {
@@ -344,6 +350,7 @@ func (c *client) send(s *session.ClientSend) {
 		if in.Secret {
 			t.server.passwords[call{in.Conn, in.ID}] = passwords{"secret", "secret"}
 		}
+		in.Date = t.server.date()
 		return replica.Calls{List: []replica.Call{in}}
 	})
 }

@@ -31,8 +31,8 @@ type family struct {
 	kind     FaultKind
 	shortest time.Duration // it lasts at least so long
 	times    int           // so many times as often as others
-	beyond   bool          // more than Parley promises to survive: no seed draws it
 	lasting  int           // one in eight lasts until all heals, if not 0
+	beyond   bool          // more than Parley promises to survive: no seed draws it
 	aim      func(r *roll, p *Plan, f *Fault)
 	strike   func(w *world, f Fault)
 }
@@ -41,6 +41,8 @@ type family struct {
 func families() []family {
 	var all []family
 	all = append(all, lifeFaults()...)
+	all = append(all, ambushes()...)
+	all = append(all, clockFaults()...)
 	all = append(all, netFaults()...)
 	all = append(all, diskFaults()...)
 	all = append(all, canaries()...)

@@ -12,6 +12,9 @@ func Generate(seed uint64, profile Profile) Plan {
 		Chaos: Span(size.chaos), Multi: r.ppm(250_000), Password: r.ppm(400_000), Search: seed%size.searchEvery == 0}
 	p.Knobs = drawKnobs(d.roll(dicePlan, 1))
 	p.Network = drawNetwork(d.roll(dicePlan, 2))
+	if !p.Network.Streams {
+		p.Knobs.SnapshotChunk = 0 // a sender waits half a second for each that is overtaken, as on a real stream none is
+	}
 	p.addFaults(d, 0, size.faults)
 	items := size.items / p.Clients
 	for c := range p.Clients {
@@ -52,16 +55,17 @@ func (s size) rest(clients int) time.Duration {
 func drawKnobs(r *roll) Knobs {
 	ms := func(n int) Span { return Span(time.Duration(n) * time.Millisecond) }
 	return Knobs{
-		KeepEntries: []int{1, 4, 16, 64, 1 << 20}[r.upTo(5)],
-		MaxAppend:   []int{1, 200, 1000, 1 << 20}[r.upTo(4)],
-		MaxQueue:    []int{30, 10_000, 10_000, 10_000}[r.upTo(4)],
-		Lease:       ms([]int{3000, 10_000, 30_000}[r.upTo(3)]),
-		Window:      []int{1, 2, 8}[r.upTo(3)],
-		Page:        50,
-		Effects:     ms([]int{1, 20, 250, 3000}[r.upTo(4)]),
-		SaveMin:     Span(100 * time.Microsecond),
-		SaveMax:     ms([]int{1, 5, 20}[r.upTo(3)]),
-		DriftPpm:    []int{0, 1000, 20_000}[r.upTo(3)],
+		KeepEntries:   []int{1, 4, 16, 64, 1 << 20}[r.upTo(5)],
+		MaxAppend:     []int{1, 200, 1000, 1 << 20}[r.upTo(4)],
+		MaxQueue:      []int{30, 10_000, 10_000, 10_000}[r.upTo(4)],
+		Lease:         ms([]int{3000, 10_000, 30_000}[r.upTo(3)]),
+		Window:        []int{1, 2, 8}[r.upTo(3)],
+		Page:          50,
+		Effects:       ms([]int{1, 20, 250, 3000}[r.upTo(4)]),
+		SaveMin:       Span(100 * time.Microsecond),
+		SaveMax:       ms([]int{1, 5, 20}[r.upTo(3)]),
+		SnapshotChunk: []int{0, 300, 3000}[r.upTo(3)],
+		DriftPpm:      []int{0, 1000, 20_000, maxDriftPpm}[r.upTo(4)],
 	}
 }
 

@@ -20,7 +20,9 @@ type markInfo struct {
 func marks() []markInfo {
 	var all []markInfo
 	all = append(all, raftMarks()...)
+	all = append(all, momentMarks()...)
 	all = append(all, netMarks()...)
+	all = append(all, lifeMarks()...)
 	return all
 }
 
@@ -68,6 +70,7 @@ func (w *world) watched(s *server, was *raft.Status) {
 	switch {
 	case leads && !led:
 		w.mark(ElectionWon, on)
+		w.won(s)
 		if s.disk.last() < now.Last.Index {
 			w.mark(LeaderUnsaved, on)
 		}

@@ -153,12 +153,18 @@ func (w *world) keptFor(r *roll) time.Duration {
 
 func (w *world) delay(l *link, r *roll) time.Duration {
 	n := &w.plan.Network
-	if w.plan.Still {
-		return time.Duration(n.DelayMin)
-	}
 	delays := n.delays()
 	d := delays.draw(r)
-	if w.healed {
+	if w.plan.Still {
+		d = time.Duration(n.DelayMin)
+	}
+	switch {
+	case w.healed:
+		return d
+	case l.weather.lag > 0: // which no dice decide
+		d += min(l.weather.lag, (w.now-l.weather.lagging)/2)
+	}
+	if w.plan.Still {
 		return d
 	}
 	if r.ppm(n.SlowPpm + l.weather.slow) {
@@ -166,9 +172,6 @@ func (w *world) delay(l *link, r *roll) time.Duration {
 	}
 	if l.weather.stretch > 0 {
 		d += r.between(0, l.weather.stretch)
-	}
-	if l.weather.lag > 0 {
-		d += min(l.weather.lag, (w.now-l.weather.lagging)/2)
 	}
 	return d
 }

@@ -51,16 +51,17 @@ const (
 
 // Knobs make rare things common, without a hook in production code.
 type Knobs struct {
-	KeepEntries int  `json:"keep_entries"` // log entries kept behind the applied index
-	MaxAppend   int  `json:"max_append"`   // bytes per append message
-	MaxQueue    int  `json:"max_queue"`    // undelivered events per account
-	Lease       Span `json:"lease"`        // cluster time
-	Effects     Span `json:"effects"`      // how long row changes wait for company
-	Window      int  `json:"window"`       // commands a client may have in flight
-	Page        int  `json:"page"`         // messages a client asks for at once, at most
-	SaveMin     Span `json:"save_min"`     // a save takes between these
-	SaveMax     Span `json:"save_max"`
-	DriftPpm    int  `json:"drift_ppm"` // clocks run up to so much too fast or too slow
+	KeepEntries   int  `json:"keep_entries"` // log entries kept behind the applied index
+	MaxAppend     int  `json:"max_append"`   // bytes per append message
+	MaxQueue      int  `json:"max_queue"`    // undelivered events per account
+	Lease         Span `json:"lease"`        // cluster time
+	Effects       Span `json:"effects"`      // how long row changes wait for company
+	Window        int  `json:"window"`       // commands a client may have in flight
+	Page          int  `json:"page"`         // messages a client asks for at once, at most
+	SaveMin       Span `json:"save_min"`     // a save takes between these
+	SaveMax       Span `json:"save_max"`
+	SnapshotChunk int  `json:"snapshot_chunk,omitempty"` // bytes of a snapshot per message
+	DriftPpm      int  `json:"drift_ppm"`                // clocks run up to so much too fast or too slow
 }
 
 // Op is one thing that a client does when it has done the one before.
@@ -195,6 +196,8 @@ func (k *Knobs) check() error {
 	switch {
 	case k.KeepEntries < 1 || k.MaxAppend < 1 || k.MaxQueue < 1 || k.Window < 1 || k.Page < 1:
 		return errors.New("knobs: keep_entries, max_append, max_queue, window and page are at least 1")
+	case k.SnapshotChunk < 0:
+		return fmt.Errorf("knobs: snapshots in chunks of %d bytes", k.SnapshotChunk)
 	case k.Lease <= 0 || k.Effects <= 0:
 		return errors.New("knobs: lease and effects are more than nothing")
 	case k.SaveMin > k.SaveMax:

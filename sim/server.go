@@ -28,8 +28,13 @@ type server struct {
 	firstCommit raft.Term      // the last term in which it committed something as leader
 	out         replica.Output
 	clock       clock
+	wall        wall
 	tickAt      time.Duration // local time of the deadline event that counts
 	ticks       uint64        // its generation
+	born        time.Duration
+	led         raft.Term     // the term that it led when it was paused
+	untold      bool          // a save is durable, and the machine does not know
+	midway      *Fault        // it is to die with half of a step done
 	slow        int           // slow-disk faults that are on
 	leaving     bool          // asked to resign …
 	away        time.Duration // … and to stay away so long
@@ -47,28 +52,6 @@ type call struct {
 
 type passwords struct{ old, new string }
 
-// clock is a node's monotonic clock: it starts anywhere and runs a little wrong.
-type clock struct {
-	start time.Duration
-	ppm   int64
-}
-
-func (c clock) local(t time.Duration) time.Duration {
-	return c.start + t + time.Duration(int64(t)/1_000_000*c.ppm)
-}
-
-// when is the world's time at which the clock will show at least local.
-func (c clock) when(local, now time.Duration) time.Duration {
-	ahead := local - c.local(now)
-	if ahead <= 0 {
-		return 0
-	}
-	if ahead > time.Hour {
-		return time.Hour
-	}
-	return ahead*1_000_000/time.Duration(1_000_000+c.ppm) + 1
-}
-
 func (w *world) server(id raft.ID) *server { return w.servers[id-1] }
 
 // start begins a life.
@@ -81,13 +64,14 @@ func (s *server) start() {
 	}
 	s.life++
 	r := w.dice.roll(diceClock, uint64(s.id)<<16|uint64(s.life))
-	s.clock = clock{start: r.between(time.Second, time.Hour), ppm: int64(r.upTo(2*w.plan.Knobs.DriftPpm+1) - w.plan.Knobs.DriftPpm)}
+	s.clock = clock{start: r.between(time.Second, time.Hour), since: w.now, ppm: int64(r.upTo(2*w.plan.Knobs.DriftPpm+1) - w.plan.Knobs.DriftPpm)}
 	if s.machine, err = replica.New(w.config(s), rec, s.clock.local(w.now)); err != nil {
 		w.fail("recovery", "n%d does not come back: %v", s.id, err)
 		return
 	}
 	s.up, s.paused, s.frozen, s.leaving, s.inbox, s.conns = true, false, 0, false, nil, nil
 	s.passwords = map[call]passwords{}
+	s.born, s.untold, s.midway = w.now, false, nil
 	s.status, s.firstCommit = replica.Status{}, 0
 	s.tickAt = 0
 	w.tape.tell(Fact{Kind: FactBorn, On: node(s.id), N: uint64(s.life)})
@@ -102,6 +86,7 @@ func (w *world) config(s *server) replica.Config {
 			Seed: w.dice.draw(diceLife, uint64(s.id), uint64(s.life)),
 		},
 		Epoch: 1, KeepEntries: w.plan.Knobs.KeepEntries, EffectDelay: time.Duration(w.plan.Knobs.Effects),
+		Chunk: w.plan.Knobs.SnapshotChunk,
 	}
 }
 
@@ -112,6 +97,7 @@ func (s *server) crash() {
 	}
 	w := s.w
 	s.up = false
+	w.died(s)
 	there := w.dice.draw(diceDisk, uint64(s.id)<<16|uint64(s.life), 0)&1 == 0
 	if w.plan.Still {
 		there = w.still.has(s.saving, Keep)
@@ -157,8 +143,17 @@ func (s *server) take(in replica.Input) {
 	}
 	w.checks.stepped(s)
 	w.watched(s, &was)
+	w.lookedAt(s, in)
+	died := s.midway != nil && s.dieMidway()
 	s.perform()
+	if died {
+		w.kill(s, time.Duration(w.dice.draw(diceLife, uint64(s.id), 1<<40|uint64(s.life))%uint64(500*time.Millisecond)))
+		return
+	}
 	if s.leaving && s.out.Idle && w.failure == nil {
+		if s.led != 0 {
+			w.mark(ResignedLeader, s.name)
+		}
 		w.kill(s, s.away)
 		return
 	}
@@ -175,6 +170,7 @@ func (s *server) resume() {
 	}
 	inbox := s.inbox
 	s.inbox = nil
+	s.w.woke(s, len(inbox))
 	s.w.tape.tell(Fact{Kind: FactWoke, On: node(s.id)})
 	s.take(replica.Tick{})
 	slices.SortStableFunc(inbox, s.drained)
@@ -288,8 +284,13 @@ func (s *server) save(save *replica.Save) {
 		}
 		w.tape.tell(Fact{Kind: FactDurable, On: node(s.id), N: saved.Seq})
 		w.checks.saved(s, saved)
+		s.untold = true
+		w.mark(SaveUntold, s.name)
 		// The crash that hits between the disk's word and the machine's ear is a case of its own.
-		s.later(r.between(0, 200*time.Microsecond), "stored", func() { s.take(replica.Stored{Saved: saved}) })
+		s.later(r.between(0, 200*time.Microsecond), "stored", func() {
+			s.untold = false
+			s.take(replica.Stored{Saved: saved})
+		})
 	})
 }
 

@@ -29,6 +29,7 @@ type world struct {
 	codec   Codec   // of packets; nil: a deep copy
 	pinned  []Fault // that struck, and whom
 	lurking []lurker
+	hunts   []hunt
 	healed  bool
 	budget  uint64 // events
 	tape    *Tape  // nil: nothing is recorded
