@@ -80,3 +80,46 @@ func TestAKindOfFaultCanBeLeftOut(t *testing.T) {
 		t.Errorf("without rain: %v", err)
 	}
 }
+
+// A few dozen seeds ask for all there is to ask, meet all there is to meet, and reach all common marks: a
+// generator that leaves something out would pass every other test.
+func TestSeedsDoAllThereIs(t *testing.T) {
+	ops, faults, reached := map[OpKind]int{}, faultCounts{}, map[Mark]int{}
+	var all Stats
+	for seed := range uint64(40) {
+		r := Run(Generate(seed, Lite))
+		for _, o := range r.Plan.Ops {
+			ops[o.Kind]++
+		}
+		for _, k := range FaultKinds() {
+			faults[k] += r.Stats.Faults[k]
+		}
+		for m, n := range r.Stats.Marks {
+			reached[m] += n
+		}
+		all.Lost += r.Stats.Lost
+		all.Doubled += r.Stats.Doubled
+		all.Late += r.Stats.Late
+		all.Replayed += r.Stats.Replayed
+		all.Snapshots += r.Stats.Snapshots
+	}
+	for _, k := range opKinds() {
+		if ops[k] == 0 {
+			t.Errorf("no seed asks for %q", k)
+		}
+	}
+	for k, n := range faults {
+		if n == 0 {
+			t.Errorf("no fault %q struck", k)
+		}
+	}
+	common, _ := Marks()
+	for _, m := range common {
+		if reached[m] == 0 {
+			t.Errorf("no seed reached the mark %q", m)
+		}
+	}
+	if all.Lost == 0 || all.Doubled == 0 || all.Late == 0 || all.Replayed == 0 || all.Snapshots == 0 {
+		t.Errorf("lost %d, doubled %d, late %d, repeats answered %d, snapshots %d", all.Lost, all.Doubled, all.Late, all.Replayed, all.Snapshots)
+	}
+}
