@@ -81,10 +81,10 @@ func TestAKindOfFaultCanBeLeftOut(t *testing.T) {
 	}
 }
 
-// A few dozen seeds ask for all there is to ask, meet all there is to meet, and reach all common marks: a
-// generator that leaves something out would pass every other test.
+// A few dozen seeds ask for all there is to ask, and meet all there is to meet: a generator that leaves
+// something out would pass every other test. (Which marks are reached is asked of ten thousand: fleet.)
 func TestSeedsDoAllThereIs(t *testing.T) {
-	ops, faults, reached := map[OpKind]int{}, faultCounts{}, map[Mark]int{}
+	ops, faults := map[OpKind]int{}, faultCounts{}
 	var all Stats
 	for seed := range uint64(40) {
 		r := Run(Generate(seed, Lite))
@@ -93,9 +93,6 @@ func TestSeedsDoAllThereIs(t *testing.T) {
 		}
 		for _, k := range FaultKinds() {
 			faults[k] += r.Stats.Faults[k]
-		}
-		for m, n := range r.Stats.Marks {
-			reached[m] += n
 		}
 		all.Lost += r.Stats.Lost
 		all.Doubled += r.Stats.Doubled
@@ -111,12 +108,6 @@ func TestSeedsDoAllThereIs(t *testing.T) {
 	for k, n := range faults {
 		if n == 0 {
 			t.Errorf("no fault %q struck", k)
-		}
-	}
-	common, _ := Marks()
-	for _, m := range common {
-		if reached[m] == 0 {
-			t.Errorf("no seed reached the mark %q", m)
 		}
 	}
 	if all.Lost == 0 || all.Doubled == 0 || all.Late == 0 || all.Replayed == 0 || all.Snapshots == 0 {

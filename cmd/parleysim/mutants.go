@@ -96,7 +96,7 @@ func (c *mutantsCommand) run(ctx context.Context, ids []string) error {
 	case c.table && (len(ids) > 0 || c.sentinels || c.first):
 		return usage("--table wants all mutants and all seeds")
 	}
-	if err := (&conditions{profile: c.profile}).check(); err != nil {
+	if err := (&conditions{profile: c.profile, codec: "copy"}).check(); err != nil {
 		return err
 	}
 	if c.sentinels {
