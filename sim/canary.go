@@ -18,7 +18,7 @@ func canaries() []family {
 func Canary(seed uint64) Plan {
 	p := Generate(seed, Lite)
 	p.Note = "a canary: it must fail"
-	p.Voters, p.Knobs.DriftPpm = 3, 0
+	p.Voters, p.Knobs.DriftPpm, p.Knobs.SnapshotChunk, p.Liveness = 3, 0, 0, Liveness{}
 	p.Network = Network{DelayMin: p.Network.DelayMin, DelayMax: p.Network.DelayMax}
 	p.Faults = []Fault{{ID: 1, Kind: LyingDisk, On: "n2", At: Span(time.Second), For: Span(time.Second)}}
 	return p

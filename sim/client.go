@@ -113,6 +113,7 @@ func (c *client) newDevice() {
 		}
 	}
 	c.box = session.ClientRecovered{NextDSeq: 1, Pos: c.box.Pos, Server: c.box.Server}
+	c.w.tape.device(c)
 	c.cursor, c.placed, c.ops = 0, false, nil
 	c.begin()
 }
@@ -132,7 +133,7 @@ func (c *client) begin() {
 	cfg := session.ClientConfig{Servers: len(w.servers), Seed: r.next(), Window: w.plan.Knobs.Window,
 		Void: chat.EncodeCommand(chat.Void{}), Silence: 700 * time.Millisecond}
 	c.up = true
-	c.tickAt = 0
+	c.tickAt = noTick
 	w.tape.tell(Fact{Kind: FactBorn, On: person(c.n), N: uint64(c.life)})
 	c.machine = session.NewClient(cfg, c.box, c.clock.local(w.now))
 	c.take(session.Tick{})
@@ -187,6 +188,7 @@ func enters(cmd chat.Command) bool {
 // restart brings the client back with what its files hold. What it had asked for goes on by itself;
 // if nothing was under way, the person does.
 func (c *client) restart() {
+	c.w.tape.tell(Fact{Kind: FactBorn, On: person(c.n), N: uint64(c.life) + 1})
 	c.begin()
 	c.reattach()
 	c.next()
@@ -250,7 +252,7 @@ func (c *client) schedule() {
 	gen := c.ticks
 	c.later(c.clock.when(d, c.w.now), "client-tick", func() {
 		if c.ticks == gen {
-			c.tickAt = 0
+			c.tickAt = noTick
 			c.take(session.Tick{})
 		}
 	})

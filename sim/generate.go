@@ -15,6 +15,7 @@ func Generate(seed uint64, profile Profile) Plan {
 	if !p.Network.Streams {
 		p.Knobs.SnapshotChunk = 0 // a sender waits half a second for each that is overtaken, as on a real stream none is
 	}
+	p.Liveness = drawLiveness(d.roll(dicePlan, 3), p.Voters)
 	p.addFaults(d, 0, size.faults)
 	items := size.items / p.Clients
 	for c := range p.Clients {
@@ -76,7 +77,7 @@ func GenerateLong(seed uint64, operations int) Plan {
 	const clients, perItem, rest = 6, 1.7, 75 * time.Millisecond
 	items := max(1, int(float64(operations)/perItem/clients)) //arch:allow float: an estimate, before the run
 	p := Generate(seed, Lite)
-	p.Profile, p.Voters, p.Clients, p.Multi, p.Search, p.Ops = Long, 3, clients, false, false, nil
+	p.Profile, p.Voters, p.Clients, p.Multi, p.Search, p.Ops, p.Liveness = Long, 3, clients, false, false, nil, Liveness{}
 	p.Knobs.KeepEntries, p.Knobs.MaxAppend, p.Knobs.MaxQueue = 4096, 1<<20, 10_000
 	p.Knobs.Window, p.Knobs.Page = 8, 10
 	d := Dice(seed)

@@ -87,6 +87,8 @@ func (w *world) send(msg *replica.PeerMessage) {
 	p := packet{msg: msg, id: w.name(msg), nth: l.packets, conn: l.conn, from: w.server(msg.From).life, to: w.server(msg.To).life}
 	p.roll = roll{dice: w.dice, dom: diceLink, actor: uint64(msg.From)<<32 | uint64(msg.To)<<24 | l.packets<<40}
 	switch n := &w.plan.Network; {
+	case w.exiles.cut[msg.From][msg.To]:
+		w.stats.Lost++
 	case w.healed:
 		w.transmit(l, &p)
 	case n.Streams && w.now < l.deaf || !n.Streams && l.shut > 0:
@@ -158,6 +160,7 @@ func (w *world) delay(l *link, r *roll) time.Duration {
 	if w.plan.Still {
 		d = time.Duration(n.DelayMin)
 	}
+	d += w.exiles.lag(l.from, l.to)
 	switch {
 	case w.healed:
 		return d

@@ -265,6 +265,7 @@ func (c *client) repeat(r *roll) {
 		in.Secret = true
 	}
 	c.w.stats.Repeats++
+	c.w.say(person(c.n), "repeats no. %d to n%d: %s", in.DSeq, t.server.id, c.last.words())
 	want := c.last
 	t.toServer(func() replica.Input {
 		if in.Secret {

@@ -15,20 +15,21 @@ import (
 // and what they do. Generate makes one from a seed; it can be written by hand as well, and parts can
 // be cut out of it: what is left means the same as before.
 type Plan struct {
-	Format   int     `json:"format"` // planFormat
-	Seed     uint64  `json:"seed"`   // of the dice
-	Profile  Profile `json:"profile"`
-	Note     string  `json:"note,omitempty"` // for people
-	Voters   int     `json:"voters"`
-	Clients  int     `json:"clients"`
-	Multi    bool    `json:"multi,omitempty"`    // login policy multi
-	Password bool    `json:"password,omitempty"` // accounts have passwords
-	Search   bool    `json:"search,omitempty"`   // the history is judged without its positions, too
-	Chaos    Span    `json:"chaos"`              // how long faults happen; then all heals
-	Knobs    Knobs   `json:"knobs"`
-	Network  Network `json:"network"`
-	Faults   []Fault `json:"faults"`
-	Ops      []Op    `json:"ops"` // of each client in this order
+	Format   int      `json:"format"` // planFormat
+	Seed     uint64   `json:"seed"`   // of the dice
+	Profile  Profile  `json:"profile"`
+	Note     string   `json:"note,omitempty"` // for people
+	Voters   int      `json:"voters"`
+	Clients  int      `json:"clients"`
+	Multi    bool     `json:"multi,omitempty"`    // login policy multi
+	Password bool     `json:"password,omitempty"` // accounts have passwords
+	Search   bool     `json:"search,omitempty"`   // the history is judged without its positions, too
+	Chaos    Span     `json:"chaos"`              // how long faults happen; then all heals
+	Knobs    Knobs    `json:"knobs"`
+	Network  Network  `json:"network"`
+	Liveness Liveness `json:"liveness,omitzero"` // the second phase
+	Faults   []Fault  `json:"faults"`
+	Ops      []Op     `json:"ops"` // of each client in this order
 
 	// Still turns the dice of links and disks off: packets and saves take the least time they may, and
 	// nothing is lost, doubled or late but what Deviations lists.
@@ -170,6 +171,9 @@ func (p *Plan) Check() error {
 	}
 	if err := p.Network.check(); err != nil {
 		return err
+	}
+	if err := p.checkLiveness(); err != nil {
+		return fmt.Errorf("liveness: %w", err)
 	}
 	for _, f := range p.Faults {
 		if err := p.checkFault(f); err != nil {

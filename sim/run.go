@@ -114,7 +114,7 @@ func RunWith(p Plan, o Options) Result {
 	return w.result()
 }
 
-// live is both halves of a run. A broken invariant of the product is a verdict like any other; what
+// live is all three phases of a run. A broken invariant of the product is a verdict like any other; what
 // the language itself refuses is none, and its stack is wanted.
 func (w *world) live() {
 	defer func() {
@@ -127,6 +127,7 @@ func (w *world) live() {
 		}
 	}()
 	w.run(time.Duration(w.plan.Chaos))
+	w.duty()
 	w.recover()
 }
 
@@ -174,8 +175,8 @@ func newWorld(p Plan, o Options) *world {
 func (w *world) result() Result {
 	w.stats.Virtual, w.stats.Committed = w.now, uint64(len(w.checks.ghost))
 	r := Result{Plan: w.plan, Pinned: w.plan, Trace: uint64(w.trace)}
-	r.Pinned.Faults = w.pinned
-	for _, c := range w.clients {
+	r.Pinned.Faults, r.Pinned.Liveness.Exiles = w.pinned, w.exiled
+	for _, c := range w.clients[:w.plan.Clients] {
 		r.Begun = append(r.Begun, c.item)
 	}
 	r.History = w.judge(&r)
@@ -208,7 +209,7 @@ func (w *world) birth() {
 	}
 }
 
-// recover is the second half of a run: all heals, and everything that was promised must now happen.
+// recover is the last phase of a run: all heals, and everything that was promised must now happen.
 func (w *world) recover() {
 	if w.failure != nil {
 		return

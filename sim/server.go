@@ -39,8 +39,9 @@ type server struct {
 	leaving     bool          // asked to resign …
 	away        time.Duration // … and to stay away so long
 	saves       uint64
-	saving      nthSaying // the save in flight
-	shell       uint64    // draws for what the shell does
+	saveAt      time.Duration // when it began
+	saving      nthSaying     // the save in flight
+	shell       uint64        // draws for what the shell does
 	conns       []*stream
 	passwords   map[call]passwords
 }
@@ -57,6 +58,9 @@ func (w *world) server(id raft.ID) *server { return w.servers[id-1] }
 // start begins a life.
 func (s *server) start() {
 	w := s.w
+	if w.exiles.holds(s.id) { // who is down for good stays so
+		return
+	}
 	rec, err := s.disk.Recover()
 	if err != nil {
 		w.fail("disk", "recover n%d: %v", s.id, err)
@@ -73,8 +77,8 @@ func (s *server) start() {
 	s.passwords = map[call]passwords{}
 	s.born, s.untold, s.midway = w.now, false, nil
 	s.status, s.firstCommit = replica.Status{}, 0
-	s.tickAt = 0
-	w.tape.tell(Fact{Kind: FactBorn, On: node(s.id), N: uint64(s.life)})
+	s.tickAt = noTick
+	w.tape.tell(Fact{Kind: FactBorn, On: node(s.id), N: uint64(s.life), M: uint64(s.disk.last())})
 	s.take(replica.Tick{})
 }
 
@@ -163,6 +167,9 @@ func (s *server) take(in replica.Input) {
 }
 
 func (s *server) resume() {
+	if s.w.exiles.holds(s.id) { // who sleeps for good sleeps on
+		return
+	}
 	s.paused = false
 	if s.frozen != 0 {
 		s.clock.start -= s.clock.local(s.w.now) - s.clock.local(s.frozen)
@@ -210,6 +217,9 @@ func connection(in replica.Input) uint64 {
 	return 0
 }
 
+// noTick is no deadline: a machine may well say 0, which is long past and means at once.
+const noTick = time.Duration(-1)
+
 func (s *server) schedule() {
 	d := s.machine.Deadline()
 	if d == s.tickAt {
@@ -220,7 +230,7 @@ func (s *server) schedule() {
 	life, gen := s.life, s.ticks
 	s.w.after(s.clock.when(d, s.w.now), "tick", uint64(s.id), func() {
 		if s.up && s.life == life && s.ticks == gen {
-			s.tickAt = 0
+			s.tickAt = noTick
 			s.take(replica.Tick{})
 		}
 	})
@@ -267,10 +277,11 @@ func (s *server) save(save *replica.Save) {
 		return
 	}
 	s.saves++
+	s.saveAt = w.now
 	w.stats.Saves++
 	r := w.dice.roll(diceDisk, uint64(s.id)<<48|s.saves)
 	d := r.between(time.Duration(w.plan.Knobs.SaveMin), time.Duration(w.plan.Knobs.SaveMax))
-	if s.slow > 0 {
+	if s.slow > 0 && !w.healed || w.exiles.how[s.id] == WornDisk {
 		d += r.between(50*time.Millisecond, 700*time.Millisecond)
 	}
 	s.saving = w.nameSave(s, save)
@@ -282,7 +293,7 @@ func (s *server) save(save *replica.Save) {
 			w.fail("disk", "n%d: %v", s.id, err)
 			return
 		}
-		w.tape.tell(Fact{Kind: FactDurable, On: node(s.id), N: saved.Seq})
+		w.tape.tell(Fact{Kind: FactDurable, On: node(s.id), N: saved.Seq, M: uint64(s.disk.last())})
 		w.checks.saved(s, saved)
 		s.untold = true
 		w.mark(SaveUntold, s.name)

@@ -63,7 +63,7 @@ func TestACheckerCanBeLeftOut(t *testing.T) {
 
 // A plan without a kind of fault has all others, with their own draws; what does not exist is refused.
 func TestAKindOfFaultCanBeLeftOut(t *testing.T) {
-	p := Generate(8, Std)
+	p := Generate(8, Lite)
 	for _, f := range p.Faults {
 		less, err := p.Without(string(f.Kind), "loss")
 		if err != nil {

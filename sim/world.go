@@ -31,8 +31,11 @@ type world struct {
 	lurking []lurker
 	hunts   []hunt
 	healed  bool
-	budget  uint64 // events
-	tape    *Tape  // nil: nothing is recorded
+	living  *living // the second phase, while it lasts
+	exiles  exiles
+	exiled  []Exile // pinned
+	budget  uint64  // events
+	tape    *Tape   // nil: nothing is recorded
 	still   stillness
 	until   uint64 // stop behind this event; 0: do not
 	without []string

@@ -54,7 +54,9 @@ func TestScope(t *testing.T) {
 		}
 	}
 	began := time.Now()
-	r := Run(s, func(r Result) { t.Logf("%6.1fs depth %d: %d states, %d transitions", time.Since(began).Seconds(), r.Depth, r.States, r.Transitions) })
+	r := Run(s, func(r Result) {
+		t.Logf("%6.1fs depth %d: %d states, %d transitions", time.Since(began).Seconds(), r.Depth, r.States, r.Transitions)
+	})
 	t.Logf("%v", &r)
 	t.Logf("%.0f states/s", float64(r.States)/time.Since(began).Seconds())
 	if r.Failure != nil {
