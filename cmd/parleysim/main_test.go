@@ -82,6 +82,9 @@ func TestWrongUsageHasItsCode(t *testing.T) {
 		{"replay --seed=1 --until=99999999", exitUsage, "the world ends after"},
 		{"shrink --seed=1 --no-checker=order", exitUsage, "mean nothing here"},
 		{"shrink --seed=1", exitNo, "nothing is wrong in this world"},
+		{"mutants --seeds=0", exitUsage, "want at least 1"},
+		{"mutants M01 --table", exitUsage, "--table wants all mutants"},
+		{"explore --nodes=9", exitUsage, "9 nodes"},
 		{"report --seed=1", exitUsage, "--html=FILE or --log=FILE"},
 	} {
 		r := parleysim(t, strings.Fields(c.args)...)
@@ -150,6 +153,17 @@ func TestAFailureIsACard(t *testing.T) {
 	}
 	if r := parleysim(t, "run", "--plan="+plan, "--twin", "--no-fault=crash"); r.code != exitNo {
 		t.Errorf("--no-fault=crash took the lie away: %s", r.out)
+	}
+}
+
+// All that can happen between two nodes is looked at, and a bound that is reached is told.
+func TestASmallWorldIsExplored(t *testing.T) {
+	r := parleysim(t, "explore", "--nodes=2", "--timeouts=1", "--commands=1")
+	if r.code != exitOK || !strings.Contains(r.out, "EXHAUSTED") {
+		t.Errorf("exit %d\n%s%s", r.code, r.out, r.err)
+	}
+	if r := parleysim(t, "explore", "--states=10"); r.code != exitOK || !strings.Contains(r.out, "stopped") {
+		t.Errorf("exit %d\n%s%s", r.code, r.out, r.err)
 	}
 }
 
