@@ -55,6 +55,9 @@ func (w *world) duty() {
 		return
 	}
 	w.heal()
+	if w.plan.Beyond { // nothing is promised
+		return
+	}
 	w.banish()
 	for _, s := range w.core() {
 		if s.leaving { // what was ordered during the chaos is over, too
@@ -90,8 +93,10 @@ func (w *world) await(limit time.Duration, owed func() string) {
 // wrong says what is wrong for good.
 func (w *world) wrong() string {
 	text := ""
-	for _, e := range w.exiled {
-		text += fmt.Sprintf("%s %s, ", e.On, e.How)
+	for _, s := range w.servers {
+		if how := w.exiles.how[s.id]; how != "" {
+			text += fmt.Sprintf("n%d %s, ", s.id, how)
+		}
 	}
 	if text == "" {
 		return "nothing wrong"
