@@ -21,7 +21,7 @@ func SeedOf(text string) uint64 {
 func FaultKinds() []FaultKind {
 	var kinds []FaultKind
 	for _, f := range families() {
-		if !f.beyond {
+		if !f.byHand {
 			kinds = append(kinds, f.kind)
 		}
 	}

@@ -27,8 +27,8 @@ func (p Plan) lessFaults() Plan {
 	return p
 }
 
-// No seed draws what is beyond what Parley promises, and a plan may hold it.
-func TestNoSeedDrawsWhatIsBeyond(t *testing.T) {
+// No seed draws what Parley does not promise to survive; a plan written by hand may hold it.
+func TestNoSeedDrawsWhatIsForHands(t *testing.T) {
 	if slices.Contains(FaultKinds(), LyingDisk) {
 		t.Errorf("%s is among the faults of seeds: %v", LyingDisk, FaultKinds())
 	}
