@@ -77,7 +77,8 @@ var rooms = []room{
 		modules: "github.com/spf13 golang.org/x/term", tests: "realnet/realnettest " + goCmp},
 	{name: "cmd/parleyd", ours: machines + " linearizability realnet realnet/backup realnet/wire realnet/sqlite",
 		modules: "github.com/spf13", tests: "realnet/realnettest realnet/recording"},
-	{name: "cmd/parleysim", ours: "realnet/wire sim", modules: "github.com/spf13 golang.org/x/term", tests: goCmp},
+	{name: "cmd/parleysim", ours: "core/replica realnet/wire sim sim/explore",
+		modules: "github.com/spf13 golang.org/x/term google.golang.org/protobuf"},
 	{name: "cmd/parleybench", ours: machines + " linearizability realnet realnet/recording realnet/wire",
 		modules: "github.com/spf13", tests: "realnet/realnettest"},
 }

@@ -37,7 +37,6 @@ type family struct {
 	damage   bool          // what it does is there to stay; plans that go beyond always have it
 	byHand   bool          // only plans written by hand have it: it is not survived, and not noticed either
 	lasting  int           // one in eight lasts until all heals, if not 0
-	beyond   bool          // more than Parley promises to survive: no seed draws it
 	aim      func(r *roll, p *Plan, f *Fault)
 	strike   func(w *world, f Fault)
 }

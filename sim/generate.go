@@ -113,9 +113,6 @@ func (p *Plan) repeatFaults(d Dice, length time.Duration) {
 // addFaults draws which families strike, how often, and when. Every family has draws of its own.
 func (p *Plan) addFaults(d Dice, bout uint64, most int) {
 	for _, f := range families() {
-		if f.beyond {
-			continue
-		}
 		r := d.roll(dicePlan, bout<<32^hashText(string(f.kind)))
 		if off := r.ppm(1_000_000 - f.chance); off && !(f.damage && p.Beyond) || f.byHand {
 			continue
