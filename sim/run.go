@@ -363,6 +363,6 @@ func (w *world) fail(checker, format string, args ...any) {
 		for _, s := range w.servers {
 			w.failure.State = append(w.failure.State, s.line())
 		}
-		w.tape.tell(Fact{Kind: FactBroken, Text: text})
+		w.tape.tell(Fact{Kind: FactBroken, On: firstNamed(text), Text: text})
 	}
 }

@@ -183,6 +183,11 @@ func TestSignatures(t *testing.T) {
 	if a, b := ruleOf("liveness", fmt.Sprintf(state, 1, true, 3)), ruleOf("liveness", fmt.Sprintf(state, 2, false, 4)); a != b {
 		t.Errorf("%q and %q", a, b)
 	}
+	for text, want := range map[string]Who{"n3: entry c1 is lost": {'n', 3}, "entry 4 of c12's, at n1": {'c', 12}, "nobody leads": {}, "": {}} {
+		if got := firstNamed(text); got != want {
+			t.Errorf("%q names %v first, want %v", text, got, want)
+		}
+	}
 	for _, s := range [][2]string{
 		{"n1 commits entry 78 of term 2, on 1 of 3 disks", "n1 commits entry 78, which nobody began to save"},
 		{"two leaders in term 3: n1 and n2", "n1 votes for n2 and n3 in term 3"},
