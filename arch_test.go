@@ -56,6 +56,7 @@ var rooms = []room{
 		std: coreStd + " math sync sync/atomic testing", tests: rapid},
 
 	{name: "sim", ours: machines + " linearizability", std: simStd, tests: "core/replica/storagetest " + rapid},
+	{name: "sim/explore", ours: "core/raft", std: coreStd},
 	// The judge shares no code with what it judges.
 	{name: "linearizability", modules: "github.com/anishathalye/porcupine", tests: goCmp + " " + rapid},
 
@@ -80,7 +81,7 @@ var rooms = []room{
 
 // The rooms in which the same inputs must give the same outputs for ever.
 func deterministic(name string) bool {
-	return name == "sim" || strings.HasPrefix(name, "core/") && name != "core/replica/storagetest"
+	return name == "sim" || name == "sim/explore" || strings.HasPrefix(name, "core/") && name != "core/replica/storagetest"
 }
 
 // Nothing that a binary contains may reach these.
