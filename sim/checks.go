@@ -151,7 +151,7 @@ func (k *checks) order(s *server, st *raft.Status) {
 // endedLife forgets what a server had only in memory.
 func (k *checks) endedLife(s *server) { k.seen[s.id-1].term = s.disk.hard.Term }
 
-// leadership: one leader a term, and it has every committed entry.
+// leadership: one leader a term, by the votes of a majority, and it has every committed entry.
 func (k *checks) leadership(s *server, st *raft.Status) {
 	if st.Role.Kind != raft.Leader {
 		return
@@ -165,11 +165,25 @@ func (k *checks) leadership(s *server, st *raft.Status) {
 	}
 	k.leaders[st.Role.Term] = s.id
 	k.w.stats.Elections++
+	k.elected(s, st.Role.Term)
 	for i := st.Compact.Index + 1; int(i) <= len(k.ghost); i++ {
 		if m, ok := s.machine.Raft().Mark(i); !ok || m.Chain != k.ghost[i-1].Chain {
 			k.w.fail("completeness", "n%d leads term %d without the committed entry %d", s.id, st.Role.Term, i)
 			return
 		}
+	}
+}
+
+// elected: whoever leads was given votes, whoever counted them.
+func (k *checks) elected(s *server, t raft.Term) {
+	votes := 0
+	for _, v := range k.w.plan.voters() {
+		if v == s.id || k.votes[ballot{v, t}] == s.id {
+			votes++
+		}
+	}
+	if votes <= len(k.w.plan.voters())/2 {
+		k.w.fail("raft", "n%d leads term %d by %d votes of %d", s.id, t, votes, len(k.w.plan.voters()))
 	}
 }
 

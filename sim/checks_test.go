@@ -39,6 +39,9 @@ func TestCheckersFindPlantedBugs(t *testing.T) {
 			s := w.leader()
 			w.checks.leaders[s.machine.Raft().Status().Role.Term] = s.id%3 + 1
 		}},
+		{"a leader was not given enough votes", "raft", "by 1 votes of 3", func(w *world) {
+			w.checks.leaders, w.checks.votes = map[raft.Term]raft.ID{}, map[ballot]raft.ID{}
+		}},
 		{"another entry was committed here", "raft", "commits another entry", func(w *world) {
 			next := raft.Index(len(w.checks.ghost) + 1)
 			w.checks.ghost = append(w.checks.ghost, raft.Entry{Index: next, Chain: raft.Chain{'x'}})
