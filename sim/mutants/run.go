@@ -46,6 +46,7 @@ type mutant struct {
 	file                              string
 	id, class, source, needs, expects string
 	policy, survives                  string
+	explore                           string // the scope of sim/explore that finds it; see explore.go
 	patch                             []byte
 	packages                          []string // that it touches, as go test wants them
 }
@@ -121,7 +122,7 @@ func load(dir string) ([]mutant, error) {
 func parse(file string, b []byte) (mutant, error) {
 	m := mutant{file: file, patch: b}
 	fields := map[string]*string{"id": &m.id, "class": &m.class, "source": &m.source, "needs": &m.needs,
-		"expects": &m.expects, "policy": &m.policy, "survives": &m.survives}
+		"expects": &m.expects, "explore": &m.explore, "policy": &m.policy, "survives": &m.survives}
 	var last *string
 	head := true
 	for line := range strings.Lines(string(b)) {
