@@ -35,7 +35,7 @@ type room struct {
 const (
 	coreStd = `bytes cmp crypto/sha256 encoding/binary errors fmt hash/crc32 hash/fnv maps math/bits
 		slices sort strconv strings time unicode/utf8`
-	simStd = coreStd + ` encoding/json io`
+	simStd = coreStd + ` bufio embed encoding/json io`
 
 	machines = `core/chat core/feed core/raft core/replica core/row core/session`
 	rapid    = `pgregory.net/rapid`
@@ -55,7 +55,9 @@ var rooms = []room{
 	{name: "core/replica/storagetest", ours: "core/raft core/replica core/row",
 		std: coreStd + " math sync sync/atomic testing", tests: rapid},
 
-	{name: "sim", ours: machines + " linearizability", std: simStd, tests: "core/replica/storagetest " + rapid},
+	{name: "sim", ours: machines + " linearizability", std: simStd,
+		// The wire is a codec of packets that tests plug in.
+		tests: "core/replica/storagetest realnet/wire google.golang.org/protobuf " + rapid},
 	{name: "sim/explore", ours: "core/raft", std: coreStd},
 	// The judge shares no code with what it judges.
 	{name: "linearizability", modules: "github.com/anishathalye/porcupine", tests: goCmp + " " + rapid},
@@ -69,12 +71,14 @@ var rooms = []room{
 		tests:   "core/replica/storagetest realnet/realnettest " + goCmp},
 	{name: "realnet/recording", ours: "core/chat core/replica core/session linearizability realnet",
 		tests: "core/raft"},
+	{name: "realnet/backup", ours: "core/chat core/raft core/replica core/row realnet", tests: "realnet/realnettest core/session"},
 	{name: "realnet/realnettest", ours: machines + " realnet realnet/wire", modules: "google.golang.org/grpc"},
 
 	{name: "cmd/parley", ours: machines + " linearizability realnet realnet/recording realnet/wire",
 		modules: "github.com/spf13 golang.org/x/term", tests: "realnet/realnettest " + goCmp},
-	{name: "cmd/parleyd", ours: machines + " linearizability realnet realnet/wire realnet/sqlite",
+	{name: "cmd/parleyd", ours: machines + " linearizability realnet realnet/backup realnet/wire realnet/sqlite",
 		modules: "github.com/spf13", tests: "realnet/realnettest realnet/recording"},
+	{name: "cmd/parleysim", ours: "realnet/wire sim", modules: "github.com/spf13 golang.org/x/term", tests: goCmp},
 	{name: "cmd/parleybench", ours: machines + " linearizability realnet realnet/recording realnet/wire",
 		modules: "github.com/spf13", tests: "realnet/realnettest"},
 }

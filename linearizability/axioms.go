@@ -49,11 +49,11 @@ func (ev *evidence) onePlace(r *Report) {
 		at := ev.earliest(s.conv, s.seq)
 		if at.body != s.body || at.from != s.from && at.from != 0 && s.from != 0 {
 			illegal(r, RuleDuplicate, s.pos, append(s.ids(), at.ids()...), "%v is %d:%s and also %d:%s", ev.place(s),
-				at.from, ev.words[at.body], s.from, ev.words[s.body])
+				at.from, ev.words.at(at.body), s.from, ev.words.at(s.body))
 		}
 		if b := &ev.bodies[s.body]; (b.conv != s.conv || b.seq != s.seq) && b.sent <= 1 {
 			other := ev.first(s.body)
-			illegal(r, RuleDuplicate, s.pos, append(s.ids(), other.ids()...), "%s is %v and also %v", ev.words[s.body],
+			illegal(r, RuleDuplicate, s.pos, append(s.ids(), other.ids()...), "%s is %v and also %v", ev.words.at(s.body),
 				ev.place(&other), ev.place(s))
 		}
 	})
@@ -75,11 +75,11 @@ func (ev *evidence) noPhantom(r *Report) {
 		}
 		switch {
 		case !sent:
-			illegal(r, RulePhantom, s.pos, s.ids(), "%v is %s, which nobody sent, or in vain", ev.place(s), ev.words[s.body])
+			illegal(r, RulePhantom, s.pos, s.ids(), "%v is %s, which nobody sent, or in vain", ev.place(s), ev.words.at(s.body))
 		case early:
-			illegal(r, RulePhantom, s.pos, s.ids(), "%v is %s, which was sent only later", ev.place(s), ev.words[s.body])
+			illegal(r, RulePhantom, s.pos, s.ids(), "%v is %s, which was sent only later", ev.place(s), ev.words.at(s.body))
 		case foreign:
-			illegal(r, RulePhantom, s.pos, s.ids(), "%v is %s by %d, who never sent it", ev.place(s), ev.words[s.body], s.from)
+			illegal(r, RulePhantom, s.pos, s.ids(), "%v is %s by %d, who never sent it", ev.place(s), ev.words.at(s.body), s.from)
 		case !ev.convs[s.conv].has(s.from):
 			illegal(r, RulePhantom, s.pos, s.ids(), "%v is by %d, who is not in it", ev.place(s), s.from)
 		}

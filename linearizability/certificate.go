@@ -91,10 +91,10 @@ func (ev *evidence) placeEntries(known, loose []*operation, r *Report) (_, _ []*
 	}
 	at, more := make([]uint64, reqs.count), map[uint32][]uint64{} // where the log has them; again
 	for _, e := range ev.entries {
-		switch i, called := reqs.find(request{ev.words[e.dev], e.dseq}); {
+		switch i, called := reqs.find(request{ev.words.at(e.dev), e.dseq}); {
 		case !called:
 			r.add(Finding{PositionContract, RuleEntry, nil, e.pos,
-				fmt.Sprintf("the log has number %d of device %s, which nobody sent", e.dseq, ev.words[e.dev])})
+				fmt.Sprintf("the log has number %d of device %s, which nobody sent", e.dseq, ev.words.at(e.dev))})
 		case at[i] == 0:
 			at[i] = e.pos
 		default:

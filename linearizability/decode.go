@@ -54,7 +54,7 @@ func ReadWith(r io.Reader, o ReadOptions) (*History, error) {
 			if line == 1 {
 				return nil, &FormatError{1, "", "no meta line"}
 			}
-			d.t.words.slots = nil // no more are added
+			d.t.words.done()
 			return &History{Meta: d.h.Meta, packed: d.t}, nil
 		}
 		if err != nil {
@@ -151,25 +151,15 @@ func (d *decoder) meta(b []byte) problem {
 // fast reads a line as the encoder writes it, or leaves it to event.
 func (d *decoder) fast(b []byte) (problem, bool) {
 	l := &d.line
-	seen, ok := d.scan.scan(b, l)
+	h, ok := d.scan.scan(b, l, &d.v)
 	if !ok {
-		return none, false
-	}
-	op := l.Op
-	if l.E != Inv {
-		op = d.v.opOf(l.ID)
-	}
-	if l.shape(op) == nil {
-		return none, false
-	}
-	if m := &masks[l.head(op)]; seen&m.need != m.need || seen&^m.may != 0 {
 		return none, false
 	}
 	if p := d.v.event(&l.Event); p != none {
 		return p, true
 	}
 	l.no[cConv] = d.t.conv(l.Conv)
-	d.t.pack(l, op)
+	d.t.pack(l, h)
 	return none, true
 }
 
@@ -212,8 +202,9 @@ func (d *decoder) event(b []byte) problem {
 	if e.E == Inv {
 		op = e.Op
 	}
-	d.t.number(&d.line, op)
-	d.t.pack(&d.line, op)
+	h := e.head(op)
+	d.t.number(&d.line, h)
+	d.t.pack(&d.line, h)
 	return none
 }
 

@@ -58,7 +58,7 @@ func newEvidence(r *record) *evidence {
 		deviceUID: map[string]uint64{},
 		signupOf:  map[uint64]*operation{},
 		shown:     make([]shownConv, len(r.convs)),
-		bodies:    make([]bodyEvidence, len(r.words)),
+		bodies:    make([]bodyEvidence, r.words.len()),
 		others:    map[uint32][]*operation{},
 		odd:       map[uint32]sighting{},
 		top:       map[convID]uint64{},

@@ -19,11 +19,10 @@ type feed struct {
 	t      uint64 // attached
 	closed uint64 // or forever
 
+	tape          *tape // to unpack with
 	pushed, acked packed
 	last          push // that was packed
 	ack           mark
-	words         []string // to unpack with
-	convs         []convID
 }
 
 // A push is an event that a feed delivered.
@@ -31,7 +30,7 @@ type push struct {
 	T, N, Pos, Seq, From uint64
 	Kind                 string
 	ToSeq                uint64
-	conv, body           uint32 // numbers
+	conv, body, kind     uint32 // numbers
 	message              bool
 }
 
@@ -50,44 +49,48 @@ func (p *packed) add(b []byte) {
 	(*p)[n-1] = append((*p)[n-1], b...)
 }
 
-func (r *record) feedEvent(feeds map[uint64]*feed, l *line) {
-	f := feeds[l.Sub]
-	switch l.E {
-	case Sub:
-		f = &feed{sub: l.Sub, dev: l.Dev, after: l.After, t: l.T, closed: forever, words: r.words, convs: r.convs}
-		feeds[l.Sub] = f
-		r.feeds = append(r.feeds, f)
-	case Push:
-		f.push(l)
-	case Ack:
+// event takes what happens to a feed, and says whether it keeps it.
+func (f *feed) event(l *line, h head) bool {
+	switch h >> 4 {
+	case kindPush:
+		f.push(l, h&15)
+		return true
+	case kindAck:
 		var room [2 * binary.MaxVarintLen64]byte
 		b := binary.AppendUvarint(room[:0], l.T-f.ack.t)
 		f.acked.add(binary.AppendVarint(b, int64(l.N-f.ack.n)))
 		f.ack = mark{l.T, l.N}
-	case Close:
-		f.closed = l.T
+		return true
 	}
+	f.closed = l.T
+	return false
 }
 
-func (f *feed) push(l *line) {
+// The variants of a push; any other is 0.
+const (
+	pushMessage head = 1
+	pushCatchUp head = 2
+)
+
+func (f *feed) push(l *line, variant head) {
 	var room [9 * binary.MaxVarintLen64]byte
-	p := push{T: l.T, N: l.N, Pos: l.Pos}
-	b := binary.AppendUvarint(room[:0], p.T-f.last.T)
-	b = binary.AppendVarint(b, int64(p.N-f.last.N))
-	b = binary.AppendVarint(b, int64(p.Pos-f.last.Pos))
-	f.last = p
-	switch l.Kind {
-	case PushMessage:
-		b = binary.AppendUvarint(append(b, 1), uint64(l.no[cConv]))
+	b := binary.AppendUvarint(room[:0], l.T-f.last.T)
+	b = binary.AppendVarint(b, int64(l.N-f.last.N))
+	b = binary.AppendVarint(b, int64(l.Pos-f.last.Pos))
+	f.last.T, f.last.N, f.last.Pos = l.T, l.N, l.Pos
+	b = append(b, byte(variant))
+	switch variant {
+	case pushMessage:
+		b = binary.AppendUvarint(b, uint64(l.no[cConv]))
 		b = binary.AppendUvarint(b, l.Seq)
 		b = binary.AppendUvarint(b, l.From)
 		b = binary.AppendUvarint(b, uint64(l.no[cBody]))
-	case PushCatchUp:
-		b = binary.AppendUvarint(append(b, 2), uint64(l.no[cConv]))
+	case pushCatchUp:
+		b = binary.AppendUvarint(b, uint64(l.no[cConv]))
 		b = binary.AppendUvarint(b, l.Seq)
 		b = binary.AppendUvarint(b, l.ToSeq)
 	default:
-		b = binary.AppendUvarint(append(b, 0), uint64(l.no[cKind]))
+		b = binary.AppendUvarint(b, uint64(l.no[cKind]))
 	}
 	f.pushed.add(b)
 }
@@ -98,17 +101,7 @@ func (f *feed) pushes() iter.Seq[*push] {
 		p := &push{}
 		for _, piece := range f.pushed {
 			for in := (unpacker{b: piece}); in.at < len(in.b); {
-				*p = push{T: p.T + in.uint(), N: p.N + in.int(), Pos: p.Pos + in.int()}
-				switch in.uint() {
-				case 1:
-					p.Kind, p.message = PushMessage, true
-					p.conv, p.Seq, p.From, p.body = uint32(in.uint()), in.uint(), in.uint(), uint32(in.uint())
-				case 2:
-					p.Kind = PushCatchUp
-					p.conv, p.Seq, p.ToSeq = uint32(in.uint()), in.uint(), in.uint()
-				default:
-					p.Kind = f.words[in.uint()]
-				}
+				p.unpack(&in, f.tape.words)
 				if !yield(p) {
 					return
 				}
@@ -117,14 +110,34 @@ func (f *feed) pushes() iter.Seq[*push] {
 	}
 }
 
+// unpack makes a push of the one before it.
+func (p *push) unpack(in *unpacker, words *words) {
+	*p = push{T: p.T + in.uint(), N: p.N + in.int(), Pos: p.Pos + in.int()}
+	switch in.at++; head(in.b[in.at-1]) {
+	case pushMessage:
+		p.Kind, p.message = PushMessage, true
+		p.conv, p.Seq, p.From, p.body = uint32(in.uint()), in.uint(), in.uint(), uint32(in.uint())
+	case pushCatchUp:
+		p.Kind = PushCatchUp
+		p.conv, p.Seq, p.ToSeq = uint32(in.uint()), in.uint(), in.uint()
+	default:
+		p.kind = uint32(in.uint())
+		p.Kind = words.at(p.kind)
+	}
+}
+
+func (m *mark) unpack(in *unpacker) {
+	m.t += in.uint()
+	m.n += in.int()
+}
+
 // acks goes through what was acknowledged.
 func (f *feed) acks() iter.Seq[mark] {
 	return func(yield func(mark) bool) {
 		m := mark{}
 		for _, piece := range f.acked {
 			for in := (unpacker{b: piece}); in.at < len(in.b); {
-				m.t += in.uint()
-				m.n += in.int()
+				m.unpack(&in)
 				if !yield(m) {
 					return
 				}
@@ -134,8 +147,48 @@ func (f *feed) acks() iter.Seq[mark] {
 }
 
 // body and conv are what a push shows.
-func (f *feed) body(e *push) string { return f.words[e.body] }
-func (f *feed) conv(e *push) convID { return f.convs[e.conv] }
+func (f *feed) body(e *push) string { return f.tape.words.at(e.body) }
+func (f *feed) conv(e *push) convID { return f.tape.ids[e.conv] }
+
+// A feedCursor follows a feed as the chunks of its tape go by.
+type feedCursor struct {
+	f             *feed
+	pushed, acked packedReader
+	push          push
+	ack           mark
+}
+
+func newFeedCursor(f *feed) feedCursor {
+	return feedCursor{f: f, pushed: packedReader{left: f.pushed}, acked: packedReader{left: f.acked}}
+}
+
+// next fills in the next event of the feed, of which l has the head.
+func (c *feedCursor) next(l *line) {
+	l.Sub = c.f.sub
+	if l.E == Ack {
+		c.ack.unpack(c.acked.next())
+		l.T, l.N = c.ack.t, c.ack.n
+		return
+	}
+	p, words := &c.push, c.f.tape.words
+	p.unpack(c.pushed.next(), words)
+	l.T, l.N, l.Pos, l.Kind = p.T, p.N, p.Pos, p.Kind
+	l.Seq, l.From, l.ToSeq, l.Body, l.Conv = p.Seq, p.From, p.ToSeq, words.at(p.body), c.f.tape.convs[p.conv]
+	l.no[cConv], l.no[cBody], l.no[cKind] = p.conv, p.body, p.kind
+}
+
+// A packedReader is where somebody stands in a packed list.
+type packedReader struct {
+	left packed
+	in   unpacker
+}
+
+func (r *packedReader) next() *unpacker {
+	if r.in.at == len(r.in.b) {
+		r.in, r.left = unpacker{b: r.left[0]}, r.left[1:]
+	}
+	return &r.in
+}
 
 // A feedCheck looks at the feeds of one history.
 type feedCheck struct {

@@ -120,8 +120,8 @@ type record struct {
 	meta  Meta
 	ops   []*operation // in order of their calls
 	calls int          // of all kinds
-	words []string     // by number
-	convs []convID     // by number
+	words *words
+	convs []convID // by number
 
 	// denied are the commands that certainly had no effect: failed, voided, refused with a code
 	// that says so. A body of theirs must never be seen.
@@ -193,20 +193,15 @@ func traceless(op Op, code string) bool {
 func newRecord(h *History) *record {
 	t := h.tape()
 	w := recordWriter{
-		r:     &record{meta: h.Meta, words: t.words.list, voids: map[request]*operation{}},
+		r:     &record{meta: h.Meta, words: t.words, convs: t.ids, feeds: t.feeds, voids: map[request]*operation{}},
 		args:  map[argsKey]*callDetails{},
 		plain: map[[2]uint32]*answerDetails{},
-		feeds: map[uint64]*feed{},
 		gone:  map[*operation]bool{},
 	}
 	w.all = make([]*operation, 0, t.calls)
-	for _, uids := range t.convs {
-		w.r.convs = append(w.r.convs, convOf(uids))
-	}
-	lines := uint64(0)
-	for l := range t.all() {
-		lines++
-		w.add(l, lines)
+	w.lines = uint64(t.events)
+	for l := range t.without() {
+		w.add(l)
 	}
 	r := w.r
 	r.calls = len(w.all)
@@ -223,8 +218,8 @@ type recordWriter struct {
 	args  map[argsKey]*callDetails
 	plain map[[2]uint32]*answerDetails // by conversation and code
 	page  *answerDetails               // the last page of names
-	feeds map[uint64]*feed
 	gone  map[*operation]bool
+	lines uint64 // of events
 
 	ops     []operation // room for more
 	answers []answer
@@ -238,7 +233,7 @@ type argsKey struct {
 	prefix       uint32
 }
 
-func (w *recordWriter) add(l *line, lines uint64) {
+func (w *recordWriter) add(l *line) {
 	switch l.E {
 	case Inv:
 		w.inv(l)
@@ -253,8 +248,6 @@ func (w *recordWriter) add(l *line, lines uint64) {
 	case Fail:
 		i, _ := w.ids.get(l.ID)
 		w.gone[w.all[i]] = true
-	case Sub, Push, Ack, Close:
-		w.r.feedEvent(w.feeds, l)
 	case Entry:
 		if l.Op == OpExpire {
 			e := l.Event
@@ -267,7 +260,7 @@ func (w *recordWriter) add(l *line, lines uint64) {
 			w.r.drained = l.T
 		}
 	case End:
-		w.r.ended = l.Lines == lines
+		w.r.ended = l.Lines == w.lines // it is the last
 	}
 }
 

@@ -15,6 +15,11 @@ type tape struct {
 	words  *words
 	convs  [][]uint64
 	convNo map[convID]uint32
+	ids    []convID // of convs
+
+	// What feeds push and acknowledge stands with them; the chunks say only when.
+	feeds  []*feed
+	feedNo numbering // by sub
 
 	buf  []byte
 	last bases
@@ -26,7 +31,7 @@ type bases struct{ t, id, pos uint64 }
 const chunkSize = 1 << 20
 
 func newTape() *tape {
-	return &tape{words: newWords(), convs: [][]uint64{nil}, convNo: map[convID]uint32{}}
+	return &tape{words: newWords(), convs: [][]uint64{nil}, ids: []convID{{}}, convNo: map[convID]uint32{}}
 }
 
 // tape packs a well-formed history, unless it is packed.
@@ -41,9 +46,11 @@ func (h *History) tape() *tape {
 			op = uint32(opNo(l.Op))
 			called.put(l.ID, op)
 		}
-		t.number(l, ops[op])
-		t.pack(l, ops[op])
+		h := l.head(ops[op])
+		t.number(l, h)
+		t.pack(l, h)
 	}
+	t.words.done()
 	return t
 }
 
@@ -59,6 +66,7 @@ type line struct {
 type head uint8
 
 const (
+	variantPlain   = 3 // of a logout
 	variantRefusal = 14
 	variantNever   = 15
 )
@@ -93,6 +101,19 @@ func (e *Event) head(op Op) head {
 }
 
 var kinds = [...]Kind{Inv, OK, Err, Fail, Info, Resolved, Try, Sub, Push, Ack, Close, Entry, Phase, Fault, End}
+
+// Places in kinds.
+const (
+	kindInv   = 0
+	kindOK    = 1
+	kindErr   = 2
+	kindTry   = 6
+	kindSub   = 7
+	kindPush  = 8
+	kindAck   = 9
+	kindClose = 10
+	kindEntry = 11
+)
 
 func kindNo(k Kind) head { return head(slices.Index(kinds[:], k)) }
 
@@ -133,15 +154,15 @@ var lineHeads = func() (list [256]struct {
 	return list
 }()
 
-// number finds the numbers of the strings that e's shape has.
-func (t *tape) number(l *line, op Op) {
-	for _, f := range lineHeads[l.head(op)].shape {
+// number finds the numbers of the strings that a shape has.
+func (t *tape) number(l *line, h head) {
+	for _, f := range lineHeads[h].shape {
 		switch {
 		case f.code == cE || f.code == cOp:
 		case f.code.isString():
 			s := l.text(f.code)
 			l.no[f.code] = t.words.number(*s)
-			*s = t.words.list[l.no[f.code]]
+			*s = t.words.at(l.no[f.code])
 		case f.code == cConv:
 			l.no[cConv] = t.conv(l.Conv)
 		case f.code == cRows:
@@ -167,17 +188,32 @@ func (t *tape) conv(uids []uint64) uint32 {
 	if !known {
 		no = uint32(len(t.convs))
 		t.convNo[key] = no
-		t.convs = append(t.convs, slices.Clone(uids))
+		t.convs, t.ids = append(t.convs, slices.Clone(uids)), append(t.ids, key)
 	}
 	return no
 }
 
 // pack appends an event whose strings are numbered.
-func (t *tape) pack(l *line, op Op) {
-	h := l.head(op)
+func (t *tape) pack(l *line, h head) {
 	b := append(t.buf[:0], byte(h))
-	for _, f := range lineHeads[h].shape {
-		switch c := f.code; {
+	switch h >> 4 {
+	case kindInv:
+		t.calls++
+	case kindSub:
+		t.feedNo.put(l.Sub, uint32(len(t.feeds)))
+		t.feeds = append(t.feeds, &feed{tape: t, sub: l.Sub, dev: l.Dev, after: l.After, t: l.T, closed: forever})
+	case kindPush, kindAck, kindClose:
+		no, _ := t.feedNo.get(l.Sub)
+		if t.feeds[no].event(l, h) {
+			b = binary.AppendUvarint(b, uint64(no))
+			t.buf = b
+			t.put(b)
+			return
+		}
+	}
+	shape := lineHeads[h].shape
+	for i := range shape {
+		switch c := shape[i].code; {
 		case c == cE || c == cOp:
 		case c == cT:
 			b = binary.AppendUvarint(b, l.T-t.last.t)
@@ -214,9 +250,6 @@ func (t *tape) pack(l *line, op Op) {
 	}
 	t.buf = b
 	t.put(b)
-	if l.E == Inv {
-		t.calls++
-	}
 }
 
 func bit(on bool) byte {
@@ -245,13 +278,40 @@ func (t *tape) put(b []byte) {
 // overwritten.
 func (t *tape) all() iter.Seq[*line] {
 	return func(yield func(*line) bool) {
-		l, last := &line{}, bases{}
-		for _, chunk := range t.chunks {
-			for in := (unpacker{b: chunk}); in.at < len(in.b); {
-				t.unpack(&in, l, &last)
-				if !yield(l) {
+		cursors := make([]feedCursor, len(t.feeds))
+		for i, f := range t.feeds {
+			cursors[i] = newFeedCursor(f)
+		}
+		t.each(yield, func(no uint64, l *line) bool {
+			cursors[no].next(l)
+			return yield(l)
+		})
+	}
+}
+
+// without is all without what feeds pushed and acknowledged.
+func (t *tape) without() iter.Seq[*line] {
+	return func(yield func(*line) bool) {
+		t.each(yield, func(uint64, *line) bool { return true })
+	}
+}
+
+// each calls f for every event, and for those that stand with a feed inFeed.
+func (t *tape) each(f func(*line) bool, inFeed func(no uint64, l *line) bool) {
+	l, last := &line{}, bases{}
+	for _, chunk := range t.chunks {
+		for in := (unpacker{b: chunk}); in.at < len(in.b); {
+			if h := head(in.b[in.at]); h>>4 == kindPush || h>>4 == kindAck {
+				in.at++
+				l.Event = lineHeads[h].e
+				if !inFeed(in.uint(), l) {
 					return
 				}
+				continue
+			}
+			t.unpack(&in, l, &last)
+			if !f(l) {
+				return
 			}
 		}
 	}
@@ -263,12 +323,19 @@ type unpacker struct {
 }
 
 func (in *unpacker) uint() uint64 {
-	if c := in.b[in.at]; c < 0x80 {
-		in.at++
-		return uint64(c)
+	v, at := uint64(in.b[in.at]), in.at+1
+	if v >= 0x80 {
+		v &= 0x7f
+		for shift := 7; ; shift += 7 {
+			c := in.b[at]
+			at++
+			v |= uint64(c&0x7f) << shift
+			if c < 0x80 {
+				break
+			}
+		}
 	}
-	v, n := binary.Uvarint(in.b[in.at:])
-	in.at += n
+	in.at = at
 	return v
 }
 
@@ -297,7 +364,7 @@ func (t *tape) unpack(in *unpacker, l *line, last *bases) {
 			*l.num(c) = in.uint()
 		case c.isString():
 			l.no[c] = uint32(in.uint())
-			*l.text(c) = t.words.list[l.no[c]]
+			*l.text(c) = t.words.at(l.no[c])
 		case c == cConv:
 			l.no[c] = uint32(in.uint())
 			l.Conv = t.convs[l.no[c]]
@@ -306,7 +373,7 @@ func (t *tape) unpack(in *unpacker, l *line, last *bases) {
 		case c == cNames:
 			l.Names = make([]string, in.uint())
 			for i := range l.Names {
-				l.Names[i] = t.words.list[in.uint()]
+				l.Names[i] = t.words.at(uint32(in.uint()))
 			}
 		default:
 			*l.flag(c) = in.uint() == 1
@@ -325,6 +392,6 @@ func (t *tape) unpackRows(in *unpacker, l *line) {
 		r.Pos = pos
 		r.From = in.uint()
 		l.rowWords[i] = uint32(in.uint())
-		r.Body = t.words.list[l.rowWords[i]]
+		r.Body = t.words.at(l.rowWords[i])
 	}
 }

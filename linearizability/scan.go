@@ -1,11 +1,9 @@
 package linearizability
 
-import "bytes"
-
-// The scanner reads lines as our own encoder writes them: no spaces, no escapes, nothing outside
-// ASCII, each field once. Whatever else it meets it leaves to the strict decoder, which accepts
-// more and can say what is wrong. So it never refuses anything, and what it accepts the decoder
-// would accept as the same event; a fuzz test holds it to that.
+// The scanner reads lines as our own encoder writes them: the fields of a shape in their order, no
+// spaces, no escapes, nothing outside ASCII. Whatever else it meets it leaves to the strict decoder,
+// which accepts more and can say what is wrong. So it never refuses anything, and what it accepts
+// the decoder would accept as the same event; a fuzz test holds it to that.
 type scanner struct {
 	b     []byte
 	at    int
@@ -15,94 +13,101 @@ type scanner struct {
 	rows []Row
 }
 
-// masks has the fields that each head must and may have.
-var masks = func() (list [256]struct{ need, may uint64 }) {
-	for i := range lineHeads {
-		for _, f := range lineHeads[i].shape {
-			list[i].may |= 1 << f.code
-			if !f.optional {
-				list[i].need |= 1 << f.code
-			}
-		}
-	}
-	return list
-}()
-
-// scan reads one line into l, which is the event but for its operation's sake: which fields it
-// must have depends on the call that it answers. It says which fields it has seen.
-func (s *scanner) scan(b []byte, l *line) (seen uint64, ok bool) {
+// scan reads one line into l, and returns its head. Which shape an answer has depends on the call
+// that it answers.
+func (s *scanner) scan(b []byte, l *line, v *validator) (h head, ok bool) {
 	s.b, s.at = b, 0
-	l.Event = Event{}
-	if !s.is('{') {
+	if !s.literal(`{"e":"`) {
 		return 0, false
 	}
-	for {
-		key, ok := s.text()
-		if !ok || !s.is(':') || s.at == len(s.b) {
+	kind, ok := s.kind()
+	if !ok {
+		return 0, false
+	}
+	h = kind << 4
+	switch kinds[kind] {
+	case Inv, OK:
+		h |= variantPlain // until op or id is read: all calls begin alike, and all answers
+	case Err:
+		h |= variantRefusal
+	}
+	l.Event = lineHeads[h].e
+	for i := 1; i < len(lineHeads[h].shape); i++ {
+		f := &lineHeads[h].shape[i]
+		if !s.literal(f.key) {
+			if f.optional {
+				continue
+			}
 			return 0, false
 		}
-		c, known := codeOfKey(key, s.b[s.at])
-		if !known || seen&(1<<c) != 0 || !s.value(c, l) || s.at == len(s.b) {
+		switch {
+		case f.code == cOp:
+			no, ok := s.op()
+			if !ok {
+				return 0, false
+			}
+			h = kind<<4 | no
+			l.Op = ops[no]
+		case !s.value(f.code, l):
 			return 0, false
-		}
-		seen |= 1 << c
-		s.at++
-		switch s.b[s.at-1] {
-		case ',':
-		case '}':
-			return seen, s.at == len(s.b)
-		default:
-			return 0, false
+		case f.code == cID && kinds[kind] == OK:
+			c := v.call(l.ID)
+			if c == nil {
+				return 0, false
+			}
+			h = kind<<4 | c.opNo
+		case f.code == cKind && kinds[kind] == Push:
+			h = l.head("")
 		}
 	}
+	return h, s.is('}') && s.at == len(s.b)
 }
 
-// codeOfKey finds a field by its name and by the first byte of its value.
-func codeOfKey(key []byte, first byte) (code, bool) {
-	switch string(key) {
-	case "e":
-		return cE, true
-	case "id":
-		return cID, true
-	case "t":
-		return cT, true
-	case "p":
-		return cP, true
-	case "op":
-		return cOp, true
-	case "pos":
-		return cPos, true
-	case "dev":
-		return cDev, true
-	case "dseq":
-		return cDseq, true
-	case "sub":
-		return cSub, true
-	case "n":
-		return cN, true
-	case "kind":
-		return cKind, true
-	case "conv":
-		return cConv, true
-	case "seq":
-		return cSeq, true
-	case "from":
-		return cFrom, true
-	case "body":
-		return cBody, true
-	case "to":
-		if first == '"' {
-			return cTo, true
-		}
-		return cToSeq, true
-	case "after":
-		if first == '"' {
-			return cAfterKey, true
-		}
-		return cAfter, true
+// kind reads the rest of the first value. Of what is rare the decoder takes care.
+func (s *scanner) kind() (head, bool) {
+	start := s.at
+	for s.at < len(s.b) && s.b[s.at] != '"' {
+		s.at++
 	}
-	c, known := codeOf[string(key)]
-	return c, known
+	word := s.b[start:s.at]
+	if !s.is('"') {
+		return 0, false
+	}
+	switch string(word) {
+	case "push":
+		return kindPush, true
+	case "ack":
+		return kindAck, true
+	case "inv":
+		return kindInv, true
+	case "ok":
+		return kindOK, true
+	case "err":
+		return kindErr, true
+	case "entry":
+		return kindEntry, true
+	case "sub":
+		return kindSub, true
+	case "close":
+		return kindClose, true
+	case "try":
+		return kindTry, true
+	}
+	return 0, false
+}
+
+// op reads the name of a call's operation.
+func (s *scanner) op() (head, bool) {
+	word, ok := s.text()
+	if !ok {
+		return 0, false
+	}
+	for no := range ops {
+		if no > 0 && string(word) == string(ops[no]) && ops[no] != OpExpire {
+			return head(no), true
+		}
+	}
+	return 0, false
 }
 
 func (s *scanner) is(c byte) bool {
@@ -113,18 +118,26 @@ func (s *scanner) is(c byte) bool {
 	return true
 }
 
+func (s *scanner) literal(word string) bool {
+	if len(s.b)-s.at < len(word) || string(s.b[s.at:s.at+len(word)]) != word {
+		return false
+	}
+	s.at += len(word)
+	return true
+}
+
 // text reads a string that needs no decoding.
 func (s *scanner) text() ([]byte, bool) {
 	if !s.is('"') {
 		return nil, false
 	}
-	start := s.at
-	for ; s.at < len(s.b); s.at++ {
-		switch c := s.b[s.at]; {
-		case c == '"':
-			s.at++
-			return s.b[start : s.at-1], true
-		case c < ' ' || c == '\\' || c >= 0x80:
+	b := s.b[s.at:]
+	for i, c := range b {
+		if c == '"' {
+			s.at += i + 1
+			return b[:i], true
+		}
+		if c < ' ' || c == '\\' || c >= 0x80 {
 			return nil, false
 		}
 	}
@@ -133,13 +146,17 @@ func (s *scanner) text() ([]byte, bool) {
 
 // number reads an integer of at most fifteen digits; above 2^53 it takes sixteen.
 func (s *scanner) number(v *uint64) bool {
-	start, n := s.at, uint64(0)
-	for ; s.at < len(s.b) && '0' <= s.b[s.at] && s.b[s.at] <= '9'; s.at++ {
-		n = n*10 + uint64(s.b[s.at]-'0')
+	b, n, digits := s.b[s.at:], uint64(0), 0
+	for _, c := range b {
+		if c -= '0'; c > 9 {
+			break
+		}
+		n = n*10 + uint64(c)
+		digits++
 	}
+	s.at += digits
 	*v = n
-	digits := s.at - start
-	return digits == 1 || 1 < digits && digits <= 15 && s.b[start] != '0'
+	return digits == 1 || 1 < digits && digits <= 15 && b[0] != '0'
 }
 
 func (s *scanner) value(c code, l *line) bool {
@@ -156,23 +173,15 @@ func (s *scanner) value(c code, l *line) bool {
 		return s.names(l)
 	}
 	flag := l.flag(c)
-	*flag = s.b[s.at] == 't'
-	return s.literal("true") || s.literal("false")
-}
-
-func (s *scanner) literal(word string) bool {
-	if !bytes.HasPrefix(s.b[s.at:], []byte(word)) {
-		return false
-	}
-	s.at += len(word)
-	return true
+	*flag = s.literal("true")
+	return *flag || s.literal("false")
 }
 
 func (s *scanner) word(into *string, no *uint32) bool {
 	b, ok := s.text()
 	if ok {
 		*no = s.words.numberOf(b)
-		*into = s.words.list[*no]
+		*into = s.words.at(*no)
 	}
 	return ok
 }
@@ -197,15 +206,13 @@ func (s *scanner) list(item func() bool) bool {
 }
 
 func (s *scanner) members(l *line) bool {
-	n := 0
-	ok := s.list(func() bool {
-		n++
-		return n <= len(s.conv) && s.number(&s.conv[n-1])
-	})
-	if ok {
-		l.Conv = s.conv[:n]
+	ok := s.is('[') && s.number(&s.conv[0])
+	l.Conv = s.conv[:1]
+	if ok && s.is(',') {
+		ok = s.number(&s.conv[1])
+		l.Conv = s.conv[:2]
 	}
-	return ok
+	return ok && s.is(']')
 }
 
 func (s *scanner) page(l *line) bool {

@@ -53,16 +53,18 @@ type validator struct {
 	any   bool // t has been set
 	ended bool
 	ids   numbering // id → call
-	calls []call
-	procs map[uint64]uint64 // process → its open or unknown operation
-	feeds map[uint64]*feedState
+	calls blocks[call]
+	procs numbering // process → its last call
+	subs  numbering // feed → its place in feeds
+	feeds []feedState
 }
 
 // A call is where an operation stands.
 type call struct {
-	p     uint64
-	opNo  head
-	state callState
+	id      uint64
+	opNo    head
+	state   callState
+	retired bool // its process is: it was unknown once, and nothing frees it
 }
 
 func (c *call) op() Op {
@@ -86,16 +88,12 @@ type feedState struct {
 }
 
 func newValidator(m Meta) validator {
-	return validator{
-		meta:  m,
-		procs: map[uint64]uint64{},
-		feeds: map[uint64]*feedState{},
-	}
+	return validator{meta: m}
 }
 
 func (v *validator) call(id uint64) *call {
 	if i, known := v.ids.get(id); known {
-		return &v.calls[i]
+		return v.calls.at(int(i))
 	}
 	return nil
 }
@@ -177,12 +175,15 @@ func (v *validator) inv(e *Event) problem {
 	if v.call(e.ID) != nil {
 		return problem{"id", fmt.Sprintf("%d twice", e.ID)}
 	}
-	if open, busy := v.procs[e.P]; busy {
-		return problem{"p", fmt.Sprintf("process %d still has operation %d", e.P, open)}
+	if last, any := v.procs.get(e.P); any {
+		if open := v.calls.at(int(last)); open.state == callOpen || open.retired {
+			return problem{"p", fmt.Sprintf("process %d still has operation %d", e.P, open.id)}
+		}
 	}
-	v.ids.put(e.ID, uint32(len(v.calls)))
-	v.calls = append(v.calls, call{p: e.P, opNo: opNo(e.Op)})
-	v.procs[e.P] = e.ID
+	no := uint32(v.calls.len())
+	v.ids.put(e.ID, no)
+	v.procs.put(e.P, no)
+	v.calls.add(call{id: e.ID, opNo: opNo(e.Op)})
 	return none
 }
 
@@ -203,13 +204,10 @@ func (v *validator) answer(e *Event) problem {
 		return problem{"e", fmt.Sprintf("%s for operation %d, which is not %s", e.E, e.ID, stateName(want))}
 	}
 	switch e.E {
-	case Info: // its process is retired: nothing frees it
-		c.state = callUnknown
-	case Resolved:
-		c.state = callDone
+	case Info:
+		c.state, c.retired = callUnknown, true
 	default:
 		c.state = callDone
-		delete(v.procs, c.p)
 	}
 	return none
 }
@@ -217,14 +215,18 @@ func (v *validator) answer(e *Event) problem {
 func stateName(s callState) string { return [...]string{"open", "unknown", "done"}[s] }
 
 func (v *validator) feed(e *Event) problem {
-	f := v.feeds[e.Sub]
+	no, known := v.subs.get(e.Sub)
 	switch {
-	case e.E == Sub && f != nil:
+	case e.E == Sub && known:
 		return problem{"sub", fmt.Sprintf("%d twice", e.Sub)}
 	case e.E == Sub:
-		v.feeds[e.Sub] = &feedState{stored: e.After}
-	case f == nil:
+		v.subs.put(e.Sub, uint32(len(v.feeds)))
+		v.feeds = append(v.feeds, feedState{stored: e.After})
+		return none
+	case !known:
 		return problem{"sub", fmt.Sprintf("no feed %d", e.Sub)}
+	}
+	switch f := &v.feeds[no]; {
 	case f.closed:
 		return problem{"sub", fmt.Sprintf("feed %d is closed", e.Sub)}
 	case e.E == Push:

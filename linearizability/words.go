@@ -5,85 +5,102 @@ import (
 	"strings"
 )
 
-// words numbers strings, each kept once. Number 0 is the empty one.
+// words numbers strings, each kept once, one behind the other in large pieces. Number 0 is the
+// empty one.
 type words struct {
-	list  []string
-	slots []uint32 // open addressing; number + 1, or 0
+	list  blocks[string]
+	slots []wordSlot // open addressing; a power of two
+	piece strings.Builder
 }
 
-func newWords() *words { return &words{list: []string{""}, slots: make([]uint32, 1<<10)} }
+// A wordSlot is free if its number, counted from 1, is 0. The tag is part of the word's hash: to
+// compare tags is cheaper than to fetch words.
+type wordSlot struct{ tag, number uint32 }
+
+func newWords() *words {
+	w := &words{slots: make([]wordSlot, 1<<8)}
+	w.list.add("")
+	return w
+}
+
+// at is the word with a number.
+func (w *words) at(no uint32) string { return *w.list.at(int(no)) }
+
+func (w *words) len() int { return w.list.len() }
 
 func (w *words) number(s string) uint32 {
 	if s == "" {
 		return 0
 	}
-	return w.slot(maphash.String(seeds[0], s), func(known string) bool { return known == s }, func() string { return strings.Clone(s) })
+	h := maphash.String(seeds[0], s)
+	tag, mask := uint32(h>>32), uint64(len(w.slots)-1)
+	for i := h & mask; ; i = (i + 1) & mask {
+		switch slot := w.slots[i]; {
+		case slot.number == 0:
+			return w.add(int(i), tag, w.keep(s))
+		case slot.tag == tag && w.at(slot.number-1) == s:
+			return slot.number - 1
+		}
+	}
 }
 
+// numberOf is number without a string for a word that is known.
 func (w *words) numberOf(b []byte) uint32 {
 	if len(b) == 0 {
 		return 0
 	}
-	return w.slot(maphash.Bytes(seeds[0], b), func(known string) bool { return known == string(b) }, func() string { return string(b) })
-}
-
-func (w *words) slot(h uint64, same func(string) bool, make func() string) uint32 {
-	mask := uint64(len(w.slots) - 1)
+	h := maphash.Bytes(seeds[0], b)
+	tag, mask := uint32(h>>32), uint64(len(w.slots)-1)
 	for i := h & mask; ; i = (i + 1) & mask {
-		switch n := w.slots[i]; {
-		case n == 0:
-			w.list = append(w.list, make())
-			w.slots[i] = uint32(len(w.list))
-			if 2*len(w.list) > len(w.slots) {
-				w.grow()
-			}
-			return uint32(len(w.list) - 1)
-		case same(w.list[n-1]):
-			return n - 1
+		switch slot := w.slots[i]; {
+		case slot.number == 0:
+			return w.add(int(i), tag, w.keep(string(b)))
+		case slot.tag == tag && w.at(slot.number-1) == string(b):
+			return slot.number - 1
 		}
 	}
 }
 
+func (w *words) add(at int, tag uint32, s string) uint32 {
+	w.list.add(s)
+	w.slots[at] = wordSlot{tag, uint32(w.list.len())}
+	if w.list.len() > len(w.slots)/4*3 {
+		w.grow()
+	}
+	return uint32(w.list.len() - 1)
+}
+
+// keep copies a word into the piece that is being filled.
+func (w *words) keep(s string) string {
+	const most = 1 << 16
+	if len(s) > most/16 {
+		return strings.Clone(s)
+	}
+	if w.piece.Cap()-w.piece.Len() < len(s) {
+		size := max(w.piece.Cap(), 1<<10)
+		w.piece = strings.Builder{}
+		w.piece.Grow(min(2*size, most))
+	}
+	from := w.piece.Len()
+	w.piece.WriteString(s)
+	return w.piece.String()[from:]
+}
+
 func (w *words) grow() {
-	slots := make([]uint32, 2*len(w.slots))
+	slots := make([]wordSlot, 2*len(w.slots))
 	mask := uint64(len(slots) - 1)
-	for n, s := range w.list[1:] {
-		i := maphash.String(seeds[0], s) & mask
-		for slots[i] != 0 {
+	for _, slot := range w.slots {
+		if slot.number == 0 {
+			continue
+		}
+		i := maphash.String(seeds[0], w.at(slot.number-1)) & mask
+		for slots[i].number != 0 {
 			i = (i + 1) & mask
 		}
-		slots[i] = uint32(n) + 2
+		slots[i].tag, slots[i].number = slot.tag, slot.number
 	}
 	w.slots = slots
 }
 
-// A numbering keeps a small number for each large one, cheaply if the large ones are dense.
-type numbering struct {
-	dense []uint32
-	far   map[uint64]uint32
-	count int
-}
-
-func (n *numbering) get(id uint64) (uint32, bool) {
-	if id < uint64(len(n.dense)) && n.dense[id] != 0 {
-		return n.dense[id] - 1, true
-	}
-	v, ok := n.far[id]
-	return v, ok
-}
-
-// put notes a number that is not there yet.
-func (n *numbering) put(id uint64, v uint32) {
-	n.count++
-	if id >= 1024+2*uint64(n.count) {
-		if n.far == nil {
-			n.far = map[uint64]uint32{}
-		}
-		n.far[id] = v
-		return
-	}
-	for uint64(len(n.dense)) <= id {
-		n.dense = append(n.dense, 0)
-	}
-	n.dense[id] = v + 1
-}
+// done lets go of what only serves to find words.
+func (w *words) done() { w.slots = nil }

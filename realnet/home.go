@@ -32,6 +32,7 @@ type Birth struct {
 	Secret   []byte // servers prove to each other that they know it
 	Members  []Member
 	Settings chat.Settings
+	Backup   string // restored clusters: the SHA-256 of the backup that all founders begin with
 }
 
 // Member is a founder and the address at which the others, and clients, reach it.
@@ -106,6 +107,7 @@ func (b *Birth) Chain() raft.Chain {
 	h := sha256.New()
 	fmt.Fprintf(h, "parley chain %d\n", b.Epoch)
 	h.Write(b.Cluster[:])
+	h.Write([]byte(b.Backup))
 	return raft.Chain(h.Sum(nil)[:16])
 }
 
@@ -159,12 +161,13 @@ type birthFile struct {
 	Secret   []byte            `json:"secret"`
 	Members  map[string]string `json:"members"`
 	Settings chat.Settings     `json:"settings"`
+	Backup   string            `json:"backup,omitempty"`
 }
 
 func (b *Birth) file() birthFile {
 	f := birthFile{
 		Cluster: hex.EncodeToString(b.Cluster[:]), Name: b.Name, Epoch: b.Epoch, Secret: b.Secret,
-		Members: map[string]string{}, Settings: b.Settings,
+		Members: map[string]string{}, Settings: b.Settings, Backup: b.Backup,
 	}
 	for _, m := range b.Members {
 		f.Members[NodeName(m.ID)] = m.Address
@@ -173,7 +176,7 @@ func (b *Birth) file() birthFile {
 }
 
 func (f *birthFile) birth() (Birth, error) {
-	b := Birth{Name: f.Name, Epoch: f.Epoch, Secret: f.Secret, Settings: f.Settings}
+	b := Birth{Name: f.Name, Epoch: f.Epoch, Secret: f.Secret, Settings: f.Settings, Backup: f.Backup}
 	if n, err := hex.Decode(b.Cluster[:], []byte(f.Cluster)); err != nil || n != len(b.Cluster) || len(f.Cluster) != 32 {
 		return Birth{}, fmt.Errorf("cluster id %q: want 32 hexadecimal digits", f.Cluster)
 	}

@@ -17,7 +17,9 @@ type happening struct {
 	keep  []keptSecret   // … and the passwords that came with them
 	join  *chatSession   // a session begins
 	ask   chan<- *wire.StatusReply
-	took  time.Duration // with a Stored: how long the save took
+	// Somebody in this process asks for a barrier; there is room for the answer.
+	barrier chan<- replica.Reply
+	took    time.Duration // with a Stored: how long the save took
 }
 
 type keptSecret struct {
@@ -44,6 +46,7 @@ type loop struct {
 	readers   *rowReaders
 	passwords *passwordPool
 	conns     map[replica.Conn]*chatSession
+	barriers  map[replica.Conn]chan<- replica.Reply
 	asked     []chan<- *wire.StatusReply
 
 	saveTimes   durations
@@ -53,7 +56,7 @@ type loop struct {
 }
 
 func newLoop(s *Server) *loop {
-	l := &loop{Server: s, conns: map[replica.Conn]*chatSession{}}
+	l := &loop{Server: s, conns: map[replica.Conn]*chatSession{}, barriers: map[replica.Conn]chan<- replica.Reply{}}
 	l.keeper = newStoreKeeper(s)
 	l.readers = newRowReaders(s)
 	l.passwords = newPasswordPool(s.cfg.Argon, func(job passwordJob, ok bool, hash string) {
@@ -132,6 +135,10 @@ func (l *loop) take(h happening) {
 		l.conns[h.join.conn] = h.join
 	case h.ask != nil:
 		l.asked = append(l.asked, h.ask)
+	case h.barrier != nil:
+		conn := replica.Conn(l.nextConn.Add(1))
+		l.barriers[conn] = h.barrier
+		l.calls = append(l.calls, replica.Call{Conn: conn, Query: replica.Barrier{}})
 	}
 }
 
@@ -311,6 +318,10 @@ func (l *loop) handOutToClients() {
 		r := &o.Replies[i]
 		if s := l.conns[r.Conn]; s != nil {
 			s.reply(r, l.addressOf(r))
+		}
+		if answer := l.barriers[r.Conn]; answer != nil {
+			answer <- *r
+			delete(l.barriers, r.Conn)
 		}
 	}
 	for i := range o.Closings {

@@ -65,18 +65,20 @@ type Server struct {
 	witness  *witness
 	started  time.Time // the origin of the monotonic time the machine is given
 
-	listener net.Listener
-	grpc     *grpc.Server
-	inbox    chan happening
-	fatal    chan *FatalError // cap 1: from the keeper of the store
-	over     chan struct{}    // closed when the loop has ended: nobody takes from inbox
-	ending   chan struct{}    // closed when sessions and links are to end
-	nextConn atomic.Uint64
-	sessions atomic.Int64
-	streams  sync.WaitGroup // readers of sessions and links
-	peers    map[raft.ID]*peer
-	abort    context.CancelFunc
-	aborted  context.Context
+	listener      net.Listener
+	grpc          *grpc.Server
+	admin         *admin // nil: none
+	adminListener net.Listener
+	inbox         chan happening
+	fatal         chan *FatalError // cap 1: from the keeper of the store
+	over          chan struct{}    // closed when the loop has ended: nobody takes from inbox
+	ending        chan struct{}    // closed when sessions and links are to end
+	nextConn      atomic.Uint64
+	sessions      atomic.Int64
+	streams       sync.WaitGroup // readers of sessions and links
+	peers         map[raft.ID]*peer
+	abort         context.CancelFunc
+	aborted       context.Context
 }
 
 // OpenServer opens the directory, recovers the replica and begins to listen. Serve does the rest.
@@ -101,6 +103,9 @@ func OpenServer(cfg ServerConfig) (*Server, error) {
 	}
 	if s.listener, err = net.Listen("tcp", cfg.Listen); err != nil {
 		return nil, errors.Join(err, s.store.Close())
+	}
+	if s.admin, s.adminListener, err = listenAdmin(s); err != nil {
+		return nil, errors.Join(fmt.Errorf("open the socket for administration: %w", err), s.listener.Close(), s.store.Close())
 	}
 	return s, nil
 }
@@ -178,6 +183,9 @@ func (s *Server) Serve(ctx context.Context) error {
 		p.start(dialing, &helpers)
 	}
 	helpers.Go(func() { _ = s.grpc.Serve(s.listener) }) // ends with Stop
+	if s.admin != nil {
+		helpers.Go(func() { _ = s.admin.grpc.Serve(s.adminListener) })
+	}
 	s.log.Info("server started", "address", s.Addr(), "cluster", s.home.Name, "boot", s.boot,
 		"applied", s.machine.Status().Applied, "pid", os.Getpid(), "members", s.home.memberList())
 
@@ -186,6 +194,9 @@ func (s *Server) Serve(ctx context.Context) error {
 	close(s.over)
 	l.close()
 	s.hangUp(err == nil && s.aborted.Err() == nil)
+	if s.admin != nil {
+		s.admin.grpc.Stop()
+	}
 	hangUp()
 	helpers.Wait()
 	s.streams.Wait()

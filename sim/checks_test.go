@@ -33,26 +33,58 @@ func TestCheckersFindPlantedBugs(t *testing.T) {
 	}{
 		{"nothing", "", "", func(w *world) {}},
 		{"a server forgets its term", "order", "goes back: term", func(w *world) {
-			w.checks.seen[0].term += 100
+			w.checks.order.seen[0].term += 100
+		}},
+		{"a leader's view of a peer goes back", "order", "matched up to", func(w *world) {
+			w.checks.order.seen[w.leader().id-1].match[0] += 100
+		}},
+		{"a log loses what it had saved and committed", "order", "its log was saved", func(w *world) {
+			was := &w.checks.order.seen[0]
+			was.saved, was.commit = was.saved+100, was.commit+100
+			w.checks.ordered(w.servers[0], &raft.Status{Role: raft.Role{Term: was.term}, Commit: was.commit})
+		}},
+		{"a disk goes back", "order", "the disk of n1 goes back", func(w *world) {
+			w.checks.order.seen[0].kept += 100
+		}},
+		{"a disk goes back from one life to the next", "order", "n1 goes back", func(w *world) {
+			w.checks.order.seen[0].hard.Commit += 100
+			w.servers[0].machine, w.servers[0].up = nil, false
+			w.servers[0].start()
+		}},
+		{"two entries have one index and one term", "raft", "logs do not match", func(w *world) {
+			last := w.leader().status.Raft.Last
+			w.checks.book.add(&raft.Entry{Index: last.Index + 1, Term: last.Term, Chain: raft.Chain{'x'}})
+		}},
+		{"a leader counts other voters", "configuration", "but the voters are", func(w *world) {
+			st := w.leader().machine.Raft().Status()
+			st.Progress = st.Progress[1:]
+			w.checks.configured(w.leader(), &st)
 		}},
 		{"somebody else led this term", "raft", "two leaders in term", func(w *world) {
 			s := w.leader()
-			w.checks.leaders[s.machine.Raft().Status().Role.Term] = s.id%3 + 1
+			w.checks.raft.leaders[s.machine.Raft().Status().Role.Term] = s.id%3 + 1
+			w.checks.order.seen[s.id-1].led = 0
 		}},
-		{"a leader was not given enough votes", "raft", "by 1 votes of 3", func(w *world) {
-			w.checks.leaders, w.checks.votes = map[raft.Term]raft.ID{}, map[ballot]raft.ID{}
+		{"a leader was not elected", "raft", "by 1 votes of 3", func(w *world) {
+			s := w.leader()
+			w.checks.order.votes = map[ballot]raft.ID{{s.id, s.disk.hard.Term}: s.id}
+			w.checks.raft.leaders = map[raft.Term]raft.ID{}
+			w.checks.order.seen[s.id-1].led = 0
 		}},
 		{"another entry was committed here", "raft", "commits another entry", func(w *world) {
 			next := raft.Index(len(w.checks.ghost) + 1)
 			w.checks.ghost = append(w.checks.ghost, raft.Entry{Index: next, Chain: raft.Chain{'x'}})
+			w.checks.since = append(w.checks.since, 1)
 		}},
 		{"a leader lacks what was committed", "completeness", "without the committed entry", func(w *world) {
 			w.checks.ghost[0].Chain[0]++
-			w.checks.leaders = map[raft.Term]raft.ID{}
+			w.checks.since[0] = 0
+			w.checks.raft.leaders = map[raft.Term]raft.ID{}
+			w.checks.order.seen[w.leader().id-1].led = 0
 		}},
 		{"an entry is committed that no disk has", "durable-ack", "on 0 of 3 disks", func(w *world) {
 			e := raft.Entry{Index: raft.Index(len(w.checks.ghost) + 1), Chain: raft.Chain{'y'}}
-			w.checks.entries[e.Chain] = e
+			w.checks.book.add(&e)
 			w.checks.first(w.leader(), e.Index, markOf(e))
 		}},
 		{"a disk reports saved what it has not", "durable-ack", "acknowledges entry", func(w *world) {
@@ -62,10 +94,14 @@ func TestCheckersFindPlantedBugs(t *testing.T) {
 			s := w.leader()
 			w.checks.sent(s, &raft.Message{Kind: raft.VoteReply, From: s.id, To: s.id%3 + 1, Term: s.disk.hard.Term + 1})
 		}},
+		{"a server speaks in a term that its disk does not know", "durable-ack", "speaks in term", func(w *world) {
+			s := w.leader()
+			w.checks.sent(s, &raft.Message{Kind: raft.Append, From: s.id, To: s.id%3 + 1, Term: s.disk.hard.Term + 1})
+		}},
 		{"one server votes for two", "order", "votes for", func(w *world) {
 			s := w.leader()
 			hard := s.disk.hard
-			w.checks.votes[ballot{s.id, hard.Term}] = s.id%3 + 1
+			w.checks.order.votes[ballot{s.id, hard.Term}] = s.id%3 + 1
 			w.checks.vote(s, hard.Term, hard.Vote)
 		}},
 		{"a row differs on one replica", "digest", "has digest", func(w *world) {
@@ -78,9 +114,80 @@ func TestCheckersFindPlantedBugs(t *testing.T) {
 			var out chat.Outcome
 			s.machine.Chat().Apply(at, chat.DeviceID{1}, chat.Signup{Name: "ghost"}, chat.Evidence{}, &out)
 		}},
+		{"state differs at one entry", "digest", "differs from another replica", func(w *world) {
+			at := (raft.Index(len(w.checks.ghost))/stateEvery + 1) * stateEvery
+			w.checks.digest.states[at] = state{}
+		}},
+		{"an answer stands where the log has another command", "exactly-once", "where the log has", func(w *world) {
+			c := w.clients[0]
+			w.checks.answered(c.dev.id, 999, &replica.Reply{Class: session.Applied, Pos: replica.Pos{Epoch: 1, Index: 5}})
+		}},
+		{"one operation becomes two messages", "exactly-once", "already", func(w *world) {
+			for i := range uint64(2) {
+				w.checks.written(w.leader(), &row.Effect{Row: chat.MessageRow(chat.Message{Index: 5 + i, Body: "once"})})
+			}
+		}},
+		{"a read comes from an old state", "freshness", "reads a state of", func(w *world) {
+			w.checks.fresh.told += 1000
+		}},
+		{"a snapshot is spoilt", "snapshots", "n1's snapshot", func(w *world) {
+			s := w.servers[0]
+			snap, _ := s.disk.Export()
+			snap.Data[len(snap.Data)/2]++
+			w.stats.Snapshots = 1
+			w.checks.exported(s, &snap)
+		}},
+		{"a snapshot lacks a row", "snapshots", "restored", func(w *world) {
+			s := w.servers[0]
+			snap, _ := s.disk.Export()
+			s.disk.effect(row.Effect{Row: chat.MessageRow(chat.Message{Index: 1 << 40, Conversation: 1 << 40, Seq: 1, Body: "more"})}, nil)
+			w.stats.Snapshots = 1
+			w.checks.exported(s, &snap)
+		}},
+		{"the committed log is another than was applied", "replay", "is no log", func(w *world) {
+			w.plan.Seed = replayEvery
+			w.checks.ghost[0].Time++
+		}},
+		{"a reply stands nowhere", "position", "says reply at", func(w *world) {
+			s := w.leader()
+			s.out.Replies = append(s.out.Replies, replica.Reply{})
+			w.checks.positions(s)
+		}},
+		{"a device changes hands", "incarnation", "before it was 999", func(w *world) {
+			for _, c := range w.clients {
+				w.checks.owners[c.dev.id] = 999
+			}
+		}},
+		{"a replica's parts disagree", "invariant", "compacted to", func(w *world) {
+			s := follower(w)
+			w.runUntil(time.Second, func() bool { return s.status.Applied > s.status.Durable })
+			s.machine.Raft().Step(0, raft.Compact{To: s.status.Applied}, &raft.Output{})
+			w.checks.invariants()
+		}},
+		{"an event is shown before it is committed", "feed", "are committed", func(w *world) {
+			w.checks.happens("n%d stores", 1, place{1, 1 << 40}, happened{index: uint64(len(w.checks.ghost) + 1)})
+		}},
+		{"an event is another than was stored", "feed", "before it was", func(w *world) {
+			for at := range w.checks.feed.events {
+				w.checks.feed.events[place{at.account, at.n + 1000}] = happened{index: 1}
+				w.checks.happens("n%d stores", 1, place{at.account, at.n + 1000}, happened{index: 2})
+				return
+			}
+		}},
+		{"a device is shown the second event before the first", "feed", "is shown event", func(w *world) {
+			for dev, n := range w.checks.feed.cursors {
+				w.checks.delivered(dev, &replica.Push{Event: chat.Event{Account: 77, N: n + 2, Index: 1}})
+				return
+			}
+		}},
+		{"a device is shown what nobody sent", "feed", "is shown \"lies\"", func(w *world) {
+			dev := w.clients[0].dev.id
+			w.checks.feed.cursors[dev] = 1 << 40
+			w.checks.delivered(dev, &replica.Push{Event: chat.Event{Account: 77, N: 1<<40 + 1, Index: 1}, Message: &chat.Message{Body: "lies"}})
+		}},
 		{"a number is answered twice, differently", "exactly-once", "and then", func(w *world) {
 			c := w.clients[0]
-			w.checks.answered(c.dev.id, 999, &replica.Reply{Class: session.Applied, Pos: replica.Pos{Index: 5}})
+			w.checks.once.answers[numbered{c.dev.id, 999}] = answer{pos: replica.Pos{Index: 5}}
 			w.checks.answered(c.dev.id, 999, &replica.Reply{Class: session.Applied, Pos: replica.Pos{Index: 6}})
 		}},
 		{"a feed leaves an event out", "feed", "gap", func(w *world) { misfeed(w, 1) }},
@@ -126,6 +233,21 @@ func TestCheckersFindPlantedBugs(t *testing.T) {
 			}
 		})
 	}
+}
+
+// No checker sleeps: in a small sweep each has looked.
+func TestEveryCheckerLooks(t *testing.T) {
+	var all Evaluations
+	for seed := range uint64(24) {
+		r := Run(Generate(seed, Lite))
+		all.add(&r.Stats.Checks)
+	}
+	for i, n := range all {
+		if n == 0 {
+			t.Errorf("%v has never looked", checker(i))
+		}
+	}
+	t.Logf("%v", &all)
 }
 
 func follower(w *world) *server {

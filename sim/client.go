@@ -9,6 +9,7 @@ import (
 
 	"parley/core/chat"
 	"parley/core/feed"
+	"parley/core/raft"
 	"parley/core/replica"
 	"parley/core/session"
 	lin "parley/linearizability"
@@ -20,8 +21,11 @@ import (
 type client struct {
 	w    *world
 	n    int
+	name Target
 	life int
 	up   bool
+	cut  [maxVoters]int // servers it does not reach, by place: faults that are on
+	slow int
 
 	// What its files hold: crashes leave it alone.
 	dev    identity
@@ -82,6 +86,7 @@ type errand struct {
 	dseq  uint64
 	bytes []byte
 	after func(r *replica.Reply, code string)
+	told  raft.Index // reads: the latest entry of which anybody had heard when it was asked
 }
 
 func device(d session.DeviceID) string { return strconv.FormatUint(binary.BigEndian.Uint64(d[:8]), 16) }
@@ -116,22 +121,19 @@ func (c *client) newDevice() {
 func (c *client) begin() {
 	w := c.w
 	c.life++
-	for _, t := range c.streams {
-		if t != nil {
-			t.breakOff()
-		}
-	}
+	c.hangUp()
 	c.streams = make([]*stream, len(w.servers))
 	c.open, c.queries, c.saving, c.replies = map[uint64]*errand{}, map[uint64]replica.Query{}, nil, nil
 	c.numbers, c.voids = map[uint64]uint64{}, map[uint64]bool{}
 	c.lastID, c.retried = 0, nil
 	c.feed = subscription{reader: feed.Reader{Cursor: c.cursor}, over: c.feed.over}
 	r := w.dice.roll(diceClock, 1<<62|uint64(c.n)<<32|uint64(c.life))
-	c.clock = clock{start: r.between(0, time.Hour), ppm: int64(r.upTo(2*w.plan.Knobs.DriftPpm+1) - w.plan.Knobs.DriftPpm)}
+	c.clock = clock{start: r.between(0, time.Hour), since: w.now, ppm: int64(r.upTo(2*w.plan.Knobs.DriftPpm+1) - w.plan.Knobs.DriftPpm)}
 	cfg := session.ClientConfig{Servers: len(w.servers), Seed: r.next(), Window: w.plan.Knobs.Window,
 		Void: chat.EncodeCommand(chat.Void{}), Silence: 700 * time.Millisecond}
 	c.up = true
 	c.tickAt = 0
+	w.tape.tell(Fact{Kind: FactBorn, On: person(c.n), N: uint64(c.life)})
 	c.machine = session.NewClient(cfg, c.box, c.clock.local(w.now))
 	c.take(session.Tick{})
 }
@@ -141,16 +143,19 @@ func (c *client) crash() {
 	if !c.up {
 		return
 	}
-	if c.saving != nil && c.roll("crash", uint64(c.life)).upTo(2) == 0 {
-		c.stored(*c.saving)
+	if c.saving != nil {
+		c.w.mark(ClientDiedSaving, c.name)
+		if c.roll("crash", uint64(c.life)).upTo(2) == 0 {
+			c.stored(*c.saving)
+		}
+	}
+	if len(c.box.Lines) > 0 {
+		c.w.mark(ClientDiedOwing, c.name)
 	}
 	c.endFeed("crash")
 	c.up = false
-	for _, t := range c.streams {
-		if t != nil {
-			t.breakOff()
-		}
-	}
+	c.w.tape.tell(Fact{Kind: FactDied, On: person(c.n)})
+	c.hangUp()
 	var kept []*errand
 	for _, e := range c.ops {
 		if e.op == nil {
@@ -217,7 +222,7 @@ func (c *client) take(in session.ClientInput) {
 		return
 	}
 	w.trace.client(c, in)
-	c.tell(in)
+	w.tape.took(c, in)
 	out := c.out
 	c.out = session.ClientOutput{}
 	if out.Save != nil {
@@ -233,26 +238,6 @@ func (c *client) take(in session.ClientInput) {
 		c.note(n)
 	}
 	c.schedule()
-}
-
-// tell writes what a step was about to the log.
-func (c *client) tell(in session.ClientInput) {
-	if c.w.log == nil {
-		return
-	}
-	who := fmt.Sprintf("c%d", c.n)
-	if _, tick := in.(session.Tick); !tick {
-		c.w.say(who, "%T %+v", in, in)
-	}
-	for _, s := range c.out.Sends {
-		c.w.say(who, "-> n%d attempt %x number %d", s.Server+1, s.ID, s.DSeq)
-	}
-	for _, o := range c.out.Done {
-		c.w.say(who, "done %d: number %d class %d %s", o.ID, o.DSeq, o.Reply.Class, o.Reply.Code)
-	}
-	for _, n := range c.out.Notes {
-		c.w.say(who, "note %+v", n)
-	}
 }
 
 func (c *client) schedule() {
@@ -345,7 +330,7 @@ func (c *client) send(s *session.ClientSend) {
 	t := c.stream(s.Server)
 	in := replica.Call{Conn: t.id, ID: s.ID, Device: c.dev.id, Token: c.dev.token, DSeq: s.DSeq, Through: s.Through,
 		Pos: replica.Pos{Epoch: s.MinPos.Epoch, Index: raftIndex(s.MinPos.Index)}, Secret: s.Secret,
-		Origin: "sim", Date: c.w.now.Milliseconds()}
+		Origin: "sim"}
 	if s.Command != nil {
 		cmd, err := chat.DecodeCommand(s.Command)
 		if err != nil {
@@ -365,6 +350,7 @@ func (c *client) send(s *session.ClientSend) {
 		if in.Secret {
 			t.server.passwords[call{in.Conn, in.ID}] = passwords{"secret", "secret"}
 		}
+		in.Date = t.server.date()
 		return replica.Calls{List: []replica.Call{in}}
 	})
 }
@@ -376,6 +362,15 @@ func (c *client) stream(place int) *stream {
 	t := c.w.dial(c, place)
 	c.streams[place] = t
 	return t
+}
+
+// hangUp breaks all connections.
+func (c *client) hangUp() {
+	for _, t := range c.streams {
+		if t != nil {
+			t.breakOff()
+		}
+	}
 }
 
 // lost learns that a stream broke.
@@ -392,6 +387,7 @@ func (c *client) lost(t *stream) {
 
 // answered gives the machine a reply.
 func (c *client) answered(t *stream, r replica.Reply) {
+	c.w.checks.answers(&r)
 	if c.w.checks.repeatAnswered(r, uint64(c.n)) {
 		return
 	}
@@ -434,7 +430,7 @@ func (c *client) ask(q replica.Query, e lin.Event, after func(r *replica.Reply, 
 	c.lastID++
 	id := c.lastID
 	c.queries[id] = q
-	er := &errand{after: after}
+	er := &errand{after: after, told: c.w.checks.fresh.told}
 	if e.Op != "" {
 		er.op = c.w.history.begin(c.proc(), e)
 	}
@@ -488,6 +484,9 @@ func (c *client) done(o *session.Outcome) {
 	reply := c.reply(o)
 	code := o.Reply.Code
 	c.forget(e)
+	if e.cmd == nil && o.DSeq == 0 {
+		c.w.checks.read(c, e.told, reply)
+	}
 	if e.op != nil {
 		c.settle(e, o, reply)
 	}

@@ -26,26 +26,13 @@ type Fault struct {
 // FaultKind names a family of faults.
 type FaultKind string
 
-// Target says whom a fault strikes: a replica by its id, "n2", a client by its place, "c0", or
-// whoever fits when the fault strikes.
-type Target string
-
-// Targets that are found when the fault strikes. If nobody fits, nothing happens.
-const (
-	TheLeader Target = "leader"   // of the newest term
-	ThatOne   Target = "that one" // whom the mark is about that the fault waits for
-)
-
-func aServer(r *roll, p *Plan, f *Fault)   { f.On = Target(fmt.Sprintf("n%d", 1+r.upTo(p.Voters))) }
-func aClient(r *roll, p *Plan, f *Fault)   { f.On = Target(fmt.Sprintf("c%d", r.upTo(p.Clients))) }
-func theLeader(_ *roll, _ *Plan, f *Fault) { f.On = TheLeader }
-func nobody(*roll, *Plan, *Fault)          {}
-
 // family is a kind of fault: how a plan draws one, and what it does.
 type family struct {
 	kind     FaultKind
 	shortest time.Duration // it lasts at least so long
 	times    int           // so many times as often as others
+	lasting  int           // one in eight lasts until all heals, if not 0
+	beyond   bool          // more than Parley promises to survive: no seed draws it
 	aim      func(r *roll, p *Plan, f *Fault)
 	strike   func(w *world, f Fault)
 }
@@ -54,8 +41,11 @@ type family struct {
 func families() []family {
 	var all []family
 	all = append(all, lifeFaults()...)
+	all = append(all, ambushes()...)
+	all = append(all, clockFaults()...)
 	all = append(all, netFaults()...)
 	all = append(all, diskFaults()...)
+	all = append(all, canaries()...)
 	for i := range all {
 		if f := &all[i]; f.shortest == 0 {
 			f.shortest = 20 * time.Millisecond
@@ -66,6 +56,27 @@ func families() []family {
 
 // often is how many faults there are where others have n.
 func (f *family) often(n int) int { return n * max(1, f.times) }
+
+// strike is what a family does, and to what kind of victim: see Target.place.
+type strike struct {
+	do     func(*world, Fault)
+	victim byte
+}
+
+func strikes(p *Plan) map[FaultKind]strike {
+	all := map[FaultKind]strike{}
+	for _, f := range families() {
+		victim := byte('n')
+		switch t := f.usually(p); {
+		case t == "":
+			victim = 0
+		case t[0] == 'c':
+			victim, _ = t.place()
+		}
+		all[f.kind] = strike{f.strike, victim}
+	}
+	return all
+}
 
 // schedule puts the plan's faults into the queue.
 func (w *world) schedule() {
@@ -85,51 +96,20 @@ func (w *world) schedule() {
 // strike lets a fault happen to whom it is aimed at, and notes who that was.
 func (w *world) strike(f Fault) {
 	on, ok := w.resolve(f.On)
-	w.say("--", "%v", f)
 	if !ok {
+		w.say(Who{}, "%v: nobody fits", f)
 		return
+	}
+	strike := w.strikes[f.Kind]
+	if kind, _ := on.place(); kind != strike.victim {
+		return // the mark was about somebody of another kind
 	}
 	f.On, f.At, f.When, f.Nth = on, Span(w.now), "", 0
 	w.pinned = append(w.pinned, f)
 	w.stats.Faults.add(f.Kind)
 	w.history.fault(f)
-	w.strikes[f.Kind](w, f)
-}
-
-// resolve finds whom a target means now.
-func (w *world) resolve(t Target) (Target, bool) {
-	switch t {
-	case TheLeader:
-		if s := w.leader(); s != nil {
-			return Target(fmt.Sprintf("n%d", s.id)), true
-		}
-		return "", false
-	}
-	return t, true
-}
-
-// place reads a target that names somebody: 'n' and the id of a replica, or 'c' and the place of a client.
-func (t Target) place() (kind byte, n int) {
-	if len(t) < 2 {
-		return 0, 0
-	}
-	for _, d := range t[1:] {
-		if d < '0' || d > '9' || n > 1000 {
-			return 0, 0
-		}
-		n = 10*n + int(d-'0')
-	}
-	return t[0], n
-}
-
-func (w *world) serverOf(f Fault) *server {
-	_, id := f.On.place()
-	return w.server(raft.ID(id))
-}
-
-func (w *world) clientOf(f Fault) *client {
-	_, n := f.On.place()
-	return w.clients[n]
+	w.tape.fault(f)
+	strike.do(w, f)
 }
 
 // checkFault says what about a fault makes no sense.
@@ -142,32 +122,22 @@ func (p *Plan) checkFault(f Fault) error {
 			return fmt.Errorf("%s waits for %q for the %dth time", f.Kind, f.When, f.Nth)
 		}
 	}
-	known := false
 	for _, fam := range families() {
 		if fam.kind == f.Kind {
-			known = true
-			var drawn Fault
-			fam.aim(Dice(0).roll(dicePlan, 0), p, &drawn)
-			if (drawn.On == "") != (f.On == "") {
-				return fmt.Errorf("%s strikes %q, want somebody like %q", f.Kind, f.On, drawn.On)
+			if err := f.On.check(p, fam.usually(p), f.When != ""); err != nil {
+				return fmt.Errorf("%s %w", f.Kind, err)
 			}
-			if was, _ := drawn.On.place(); was == 'c' {
-				if kind, n := f.On.place(); kind != 'c' || n >= p.Clients {
-					return fmt.Errorf("%s strikes %q, want a client", f.Kind, f.On)
-				}
-				return nil
-			}
+			return nil
 		}
 	}
-	if !known {
-		return fmt.Errorf("there is no fault %q", f.Kind)
-	}
-	switch kind, n := f.On.place(); {
-	case f.On == "" || f.On == TheLeader || f.On == ThatOne && f.When != "":
-	case kind != 'n' || n < 1 || n > p.Voters:
-		return fmt.Errorf("%s strikes %q, want a replica", f.Kind, f.On)
-	}
-	return nil
+	return fmt.Errorf("there is no fault %q", f.Kind)
+}
+
+// usually is some target that a family would draw.
+func (f *family) usually(p *Plan) Target {
+	var drawn Fault
+	f.aim(Dice(0).roll(dicePlan, 0), p, &drawn)
+	return drawn.On
 }
 
 // leader is the server that leads the newest term, if any is up.
@@ -188,6 +158,9 @@ func (w *world) leader() *server {
 // heal ends all faults.
 func (w *world) heal() {
 	w.healed = true
+	w.tape.begin(w, "heal", -1)
+	w.tape.tell(Fact{Kind: FactHealed})
+	w.everyLink(w.reopen)
 	for _, s := range w.servers {
 		switch {
 		case !s.up:
@@ -197,6 +170,11 @@ func (w *world) heal() {
 		}
 	}
 	for _, c := range w.clients {
+		for _, t := range c.streams {
+			if t != nil && t.gap {
+				t.breakOff()
+			}
+		}
 		if !c.up {
 			c.restart()
 		}

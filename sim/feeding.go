@@ -57,6 +57,7 @@ func (c *client) attached(t *stream, a replica.Attached) {
 		return
 	}
 	c.w.checks.owner(c.dev.id, a.UID, "attached")
+	c.w.checks.begins(c.dev.id, a.After)
 	f.acked = a.After
 	f.sub = c.w.history.sub(device(c.dev.id), a.After)
 	c.w.stats.Attached++
@@ -73,6 +74,8 @@ func (c *client) pushed(t *stream, p replica.Push) {
 		return
 	}
 	c.w.checks.owner(c.dev.id, p.Event.Account, "event")
+	c.w.checks.delivered(c.dev.id, &p)
+	c.w.checks.tells(raftIndex(p.Event.Index))
 	c.cursor = p.Event.N // stored with the event, before anything is acknowledged
 	c.seen = session.Pos{Epoch: p.Pos.Epoch, Index: uint64(p.Pos.Index)}
 	c.w.stats.Pushed++

@@ -12,6 +12,9 @@ func Generate(seed uint64, profile Profile) Plan {
 		Chaos: Span(size.chaos), Multi: r.ppm(250_000), Password: r.ppm(400_000), Search: seed%size.searchEvery == 0}
 	p.Knobs = drawKnobs(d.roll(dicePlan, 1))
 	p.Network = drawNetwork(d.roll(dicePlan, 2))
+	if !p.Network.Streams {
+		p.Knobs.SnapshotChunk = 0 // a sender waits half a second for each that is overtaken, as on a real stream none is
+	}
 	p.addFaults(d, 0, size.faults)
 	items := size.items / p.Clients
 	for c := range p.Clients {
@@ -36,11 +39,11 @@ func sizes(p Profile) size {
 	many := func(r *roll) int { return []int{3, 3, 3, 5, 5, 5, 1, 2, 4, 6, 7, 7}[r.upTo(12)] }
 	switch p {
 	case Std:
-		return size{voters: many, clients: 16, chaos: 40 * time.Second, items: 800, faults: 12, searchEvery: 16}
+		return size{voters: many, clients: 16, chaos: 40 * time.Second, items: 800, faults: 12, searchEvery: 4}
 	case Long:
 		return size{voters: many, clients: 16, chaos: 10 * time.Minute, items: 8000, faults: 60, searchEvery: 64}
 	}
-	return size{voters: few, clients: 5, chaos: 8 * time.Second, items: 160, faults: 3, searchEvery: 16}
+	return size{voters: few, clients: 5, chaos: 8 * time.Second, items: 160, faults: 3, searchEvery: 1}
 }
 
 // rest is the mean time between two things that one client does, so that all do something during most
@@ -52,16 +55,17 @@ func (s size) rest(clients int) time.Duration {
 func drawKnobs(r *roll) Knobs {
 	ms := func(n int) Span { return Span(time.Duration(n) * time.Millisecond) }
 	return Knobs{
-		KeepEntries: []int{1, 4, 16, 64, 1 << 20}[r.upTo(5)],
-		MaxAppend:   []int{1, 200, 1000, 1 << 20}[r.upTo(4)],
-		MaxQueue:    []int{30, 10_000, 10_000, 10_000}[r.upTo(4)],
-		Lease:       ms([]int{3000, 10_000, 30_000}[r.upTo(3)]),
-		Window:      []int{1, 2, 8}[r.upTo(3)],
-		Page:        50,
-		Effects:     ms([]int{1, 20, 250, 3000}[r.upTo(4)]),
-		SaveMin:     Span(100 * time.Microsecond),
-		SaveMax:     ms([]int{1, 5, 20}[r.upTo(3)]),
-		DriftPpm:    []int{0, 1000, 20_000}[r.upTo(3)],
+		KeepEntries:   []int{1, 4, 16, 64, 1 << 20}[r.upTo(5)],
+		MaxAppend:     []int{1, 200, 1000, 1 << 20}[r.upTo(4)],
+		MaxQueue:      []int{30, 10_000, 10_000, 10_000}[r.upTo(4)],
+		Lease:         ms([]int{3000, 10_000, 30_000}[r.upTo(3)]),
+		Window:        []int{1, 2, 8}[r.upTo(3)],
+		Page:          50,
+		Effects:       ms([]int{1, 20, 250, 3000}[r.upTo(4)]),
+		SaveMin:       Span(100 * time.Microsecond),
+		SaveMax:       ms([]int{1, 5, 20}[r.upTo(3)]),
+		SnapshotChunk: []int{0, 300, 3000}[r.upTo(3)],
+		DriftPpm:      []int{0, 1000, 20_000, maxDriftPpm}[r.upTo(4)],
 	}
 }
 
@@ -101,6 +105,9 @@ func (p *Plan) repeatFaults(d Dice, length time.Duration) {
 // addFaults draws which families strike, how often, and when. Every family has draws of its own.
 func (p *Plan) addFaults(d Dice, bout uint64, most int) {
 	for _, f := range families() {
+		if f.beyond {
+			continue
+		}
 		r := d.roll(dicePlan, bout<<32^hashText(string(f.kind)))
 		if r.ppm(500_000) {
 			continue
@@ -108,6 +115,9 @@ func (p *Plan) addFaults(d Dice, bout uint64, most int) {
 		for range f.often(r.logUpTo(most)) {
 			fault := Fault{ID: uint64(len(p.Faults) + 1), Kind: f.kind,
 				At: Span(r.between(500*time.Millisecond, time.Duration(p.Chaos))), For: Span(r.between(f.shortest, 1500*time.Millisecond))}
+			if f.lasting > 0 && r.ppm(125_000) {
+				fault.For = p.Chaos
+			}
 			f.aim(r, p, &fault)
 			p.Faults = append(p.Faults, fault)
 		}

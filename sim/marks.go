@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"fmt"
 	"time"
 
 	"parley/core/raft"
@@ -21,6 +20,9 @@ type markInfo struct {
 func marks() []markInfo {
 	var all []markInfo
 	all = append(all, raftMarks()...)
+	all = append(all, momentMarks()...)
+	all = append(all, netMarks()...)
+	all = append(all, lifeMarks()...)
 	return all
 }
 
@@ -63,11 +65,12 @@ func raftMarks() []markInfo {
 // watched marks what a step of a server came to; was is the status before it.
 func (w *world) watched(s *server, was *raft.Status) {
 	now := &s.status.Raft
-	on := Target(fmt.Sprintf("n%d", s.id))
+	on := s.name
 	leads, led := now.Role.Kind == raft.Leader, was.Role.Kind == raft.Leader && was.Role.Term == now.Role.Term
 	switch {
 	case leads && !led:
 		w.mark(ElectionWon, on)
+		w.won(s)
 		if s.disk.last() < now.Last.Index {
 			w.mark(LeaderUnsaved, on)
 		}

@@ -29,6 +29,11 @@ type Plan struct {
 	Network  Network `json:"network"`
 	Faults   []Fault `json:"faults"`
 	Ops      []Op    `json:"ops"` // of each client in this order
+
+	// Still turns the dice of links and disks off: packets and saves take the least time they may, and
+	// nothing is lost, doubled or late but what Deviations lists.
+	Still      bool        `json:"still,omitempty"`
+	Deviations []Deviation `json:"deviations,omitempty"`
 }
 
 // planFormat is raised when an older plan would mean something else.
@@ -46,16 +51,17 @@ const (
 
 // Knobs make rare things common, without a hook in production code.
 type Knobs struct {
-	KeepEntries int  `json:"keep_entries"` // log entries kept behind the applied index
-	MaxAppend   int  `json:"max_append"`   // bytes per append message
-	MaxQueue    int  `json:"max_queue"`    // undelivered events per account
-	Lease       Span `json:"lease"`        // cluster time
-	Effects     Span `json:"effects"`      // how long row changes wait for company
-	Window      int  `json:"window"`       // commands a client may have in flight
-	Page        int  `json:"page"`         // messages a client asks for at once, at most
-	SaveMin     Span `json:"save_min"`     // a save takes between these
-	SaveMax     Span `json:"save_max"`
-	DriftPpm    int  `json:"drift_ppm"` // clocks run up to so much too fast or too slow
+	KeepEntries   int  `json:"keep_entries"` // log entries kept behind the applied index
+	MaxAppend     int  `json:"max_append"`   // bytes per append message
+	MaxQueue      int  `json:"max_queue"`    // undelivered events per account
+	Lease         Span `json:"lease"`        // cluster time
+	Effects       Span `json:"effects"`      // how long row changes wait for company
+	Window        int  `json:"window"`       // commands a client may have in flight
+	Page          int  `json:"page"`         // messages a client asks for at once, at most
+	SaveMin       Span `json:"save_min"`     // a save takes between these
+	SaveMax       Span `json:"save_max"`
+	SnapshotChunk int  `json:"snapshot_chunk,omitempty"` // bytes of a snapshot per message
+	DriftPpm      int  `json:"drift_ppm"`                // clocks run up to so much too fast or too slow
 }
 
 // Op is one thing that a client does when it has done the one before.
@@ -108,7 +114,7 @@ func ReadPlan(r io.Reader) (Plan, error) {
 // Encode writes a plan as JSON, one fault or operation a line.
 func (p *Plan) Encode() []byte {
 	head := *p
-	head.Faults, head.Ops = []Fault{}, []Op{}
+	head.Faults, head.Ops, head.Still, head.Deviations = []Fault{}, []Op{}, false, nil
 	text, err := json.MarshalIndent(head, "", " ")
 	if err != nil {
 		panic(fmt.Sprintf("sim: a plan is plain data, and yet: %v", err))
@@ -117,6 +123,10 @@ func (p *Plan) Encode() []byte {
 	list(out, "faults", p.Faults)
 	out.WriteString(",\n ")
 	list(out, "ops", p.Ops)
+	if p.Still {
+		out.WriteString(",\n \"still\": true,\n ")
+		list(out, "deviations", p.Deviations)
+	}
 	out.WriteString("\n}\n")
 	return out.Bytes()
 }
@@ -171,6 +181,14 @@ func (p *Plan) Check() error {
 			return fmt.Errorf("op %d: %w", o.ID, err)
 		}
 	}
+	if len(p.Deviations) > 0 && !p.Still {
+		return errors.New("deviations, but the plan is not still")
+	}
+	for i, d := range p.Deviations {
+		if err := p.checkDeviation(d); err != nil {
+			return fmt.Errorf("deviation %d: %w", i+1, err)
+		}
+	}
 	return nil
 }
 
@@ -178,6 +196,8 @@ func (k *Knobs) check() error {
 	switch {
 	case k.KeepEntries < 1 || k.MaxAppend < 1 || k.MaxQueue < 1 || k.Window < 1 || k.Page < 1:
 		return errors.New("knobs: keep_entries, max_append, max_queue, window and page are at least 1")
+	case k.SnapshotChunk < 0:
+		return fmt.Errorf("knobs: snapshots in chunks of %d bytes", k.SnapshotChunk)
 	case k.Lease <= 0 || k.Effects <= 0:
 		return errors.New("knobs: lease and effects are more than nothing")
 	case k.SaveMin > k.SaveMax:

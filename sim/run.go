@@ -20,18 +20,23 @@ type Result struct {
 	Pinned  Plan // with faults as they struck: aimed at whom they hit
 	Stats   Stats
 	Trace   uint64 // hash over every event and what came of it
+	Begun   []int  // ops, by client
 	History *lin.History
 	Report  lin.Report
 	Vacuous bool     // the judge saw too little that it has a model for; a sweep allows few of these
 	Failure *Failure // nil: nothing was found
+	Stopped string   // at Options.Until: the state of everybody
 }
 
 // Failure is the first thing that was found wrong.
 type Failure struct {
 	Checker string
+	Rule    string // what the checker demands, in words that are the same for all who break it
+	Role    string // of the first replica that Text names
 	Text    string
 	At      time.Duration
 	Event   uint64
+	State   []string // of each replica, then
 }
 
 func (f *Failure) Error() string {
@@ -42,7 +47,7 @@ func (f *Failure) Error() string {
 type Stats struct {
 	Virtual      time.Duration
 	Events       uint64
-	Checks       uint64
+	Checks       Evaluations
 	Attempts     uint64
 	Acknowledged uint64
 	Pushed       uint64
@@ -88,8 +93,16 @@ func (r *Result) String() string {
 
 // Options are what a run is watched with; they change nothing.
 type Options struct {
-	Log io.Writer // what happens, a line each, for people; nil: nothing
+	Tape   *Tape  // records everything; nil: nothing
+	Until  uint64 // stop behind this event; 0: go on to the end
+	Events uint64 // give up after so many; 0: after more than any plan needs
+	Codec  Codec  // how packets between servers are copied; nil: a deep copy. Every codec gives the same run
+
+	Without []string // checkers that are not heard, to learn what the others find
 }
+
+// Codec makes of a message one that shares nothing with it: what came out at the other end.
+type Codec func(*replica.PeerMessage) (*replica.PeerMessage, error)
 
 // Run turns a plan into a verdict; nothing else goes in.
 func Run(p Plan) Result { return RunWith(p, Options{}) }
@@ -97,9 +110,24 @@ func Run(p Plan) Result { return RunWith(p, Options{}) }
 // RunWith is Run, watched.
 func RunWith(p Plan, o Options) Result {
 	w := newWorld(p, o)
-	w.run(time.Duration(p.Chaos))
-	w.recover()
+	w.live()
 	return w.result()
+}
+
+// live is both halves of a run. A broken invariant of the product is a verdict like any other; what
+// the language itself refuses is none, and its stack is wanted.
+func (w *world) live() {
+	defer func() {
+		switch broken := recover().(type) {
+		case nil:
+		case string:
+			w.fail("invariant", "%s", broken)
+		default:
+			panic(broken)
+		}
+	}()
+	w.run(time.Duration(w.plan.Chaos))
+	w.recover()
 }
 
 // Record is Run for a plan so long that its history does not fit into memory: the history goes to a
@@ -122,15 +150,22 @@ func Record(p Plan, file io.Writer) Result {
 
 // newWorld makes a world in which everybody is about to begin.
 func newWorld(p Plan, o Options) *world {
-	w := &world{plan: p, dice: Dice(p.Seed), log: o.Log, chain: raft.Chain{'s', 'i', 'm'}, strikes: map[FaultKind]func(*world, Fault){}}
-	for _, f := range families() {
-		w.strikes[f.kind] = f.strike
-	}
+	w := &world{plan: p, dice: Dice(p.Seed), tape: o.Tape, until: o.Until, without: o.Without, chain: raft.Chain{'s', 'i', 'm'}, codec: o.Codec}
+	w.strikes = strikes(&w.plan)
 	w.stats.Faults, w.stats.Marks = faultCounts{}, map[Mark]int{}
 	w.streams.count = map[[2]int]uint64{}
-	w.links = links{shut: map[[2]raft.ID]int{}, count: map[[2]raft.ID]uint64{}}
+	for _, a := range p.voters() {
+		for _, b := range p.voters() {
+			*w.link(a, b) = link{from: a, to: b}
+		}
+	}
 	w.budget = maxEvents + uint64(len(p.Ops)*maxEventsPerOp)
+	if o.Events > 0 {
+		w.budget = min(w.budget, o.Events)
+	}
 	w.checks = newChecks(w)
+	w.still.list(p.Deviations)
+	w.tape.begin(w, "begin", -1)
 	w.birth()
 	w.schedule()
 	return w
@@ -138,10 +173,16 @@ func newWorld(p Plan, o Options) *world {
 
 func (w *world) result() Result {
 	w.stats.Virtual, w.stats.Committed = w.now, uint64(len(w.checks.ghost))
-	r := Result{Plan: w.plan, Pinned: w.plan, Trace: uint64(w.trace), Stats: w.stats}
+	r := Result{Plan: w.plan, Pinned: w.plan, Trace: uint64(w.trace)}
 	r.Pinned.Faults = w.pinned
+	for _, c := range w.clients {
+		r.Begun = append(r.Begun, c.item)
+	}
 	r.History = w.judge(&r)
-	r.Failure = w.failure
+	r.Stats, r.Failure = w.stats, w.failure
+	if f := r.Failure; f != nil && f.Checker == stopped {
+		r.Failure, r.Stopped = nil, w.dump()
+	}
 	return r
 }
 
@@ -149,10 +190,10 @@ func (w *world) result() Result {
 func (w *world) birth() {
 	genesis := replica.Genesis(w.plan.settings())
 	for _, id := range w.plan.voters() {
-		w.servers = append(w.servers, &server{w: w, id: id, disk: newDisk(w.chain, genesis)})
+		w.servers = append(w.servers, &server{w: w, id: id, name: Target(fmt.Sprintf("n%d", id)), disk: newDisk(w.chain, genesis)})
 	}
 	for n := range w.plan.Clients {
-		w.clients = append(w.clients, &client{w: w, n: n, script: w.plan.script(n), persona: persona{account: n, signup: true}})
+		w.clients = append(w.clients, &client{w: w, n: n, name: Target(fmt.Sprintf("c%d", n)), script: w.plan.script(n), persona: persona{account: n, signup: true}})
 	}
 	for _, s := range w.servers {
 		r := w.dice.roll(diceLife, uint64(s.id))
@@ -173,6 +214,7 @@ func (w *world) recover() {
 		return
 	}
 	w.heal()
+	w.checks.looked(ofLiveness)
 	if !w.runUntil(120*time.Second, func() bool { return w.unfinished() == "" }) {
 		w.fail("liveness", "two minutes after all healed: %s", w.unfinished())
 		return
@@ -181,6 +223,7 @@ func (w *world) recover() {
 		w.fail("liveness", "a minute after the last command: %s", w.behind())
 		return
 	}
+	w.tape.begin(w, "drained", -1)
 	w.history.phase("drained")
 	w.finalReads()
 	if !w.runUntil(60*time.Second, func() bool { return w.checks.converged() == "" }) {
@@ -275,24 +318,33 @@ func (w *world) judge(r *Result) *lin.History {
 	if w.failure != nil {
 		return h
 	}
+	w.checks.looked(ofHistory)
 	r.Report = lin.Check(h, lin.Options{Certificate: true, Search: w.plan.Search})
 	r.Vacuous = r.Report.Verdict == lin.Unknown && r.Report.Findings[0].Rule == lin.RuleVacuous
 	if r.Report.Verdict != lin.Pass && !r.Vacuous {
 		w.fail("history", "%v", r.Report)
+		w.failure.Rule = r.Report.Findings[0].Rule
 	}
 	return h
 }
 
-// say writes a line to the log, if there is one: when, who, what.
-func (w *world) say(who string, format string, args ...any) {
-	if w.log != nil {
-		//arch:allow float: printed in a log, never kept
-		fmt.Fprintf(w.log, "%12.6f %-4s %s\n", float64(w.now)/1e9, who, fmt.Sprintf(format, args...))
+// say notes something for people, if somebody records.
+func (w *world) say(who Who, format string, args ...any) {
+	if w.tape != nil {
+		w.tape.tell(Fact{Kind: FactNote, On: who, Text: fmt.Sprintf(format, args...)})
 	}
 }
 
+// stopped is no checker: it ends a run where the caller asked for it.
+const stopped = "stopped"
+
 func (w *world) fail(checker, format string, args ...any) {
-	if w.failure == nil {
-		w.failure = &Failure{checker, fmt.Sprintf(format, args...), w.now, w.stats.Events}
+	if w.failure == nil && !slices.Contains(w.without, checker) {
+		text := fmt.Sprintf(format, args...)
+		w.failure = &Failure{Checker: checker, Rule: ruleOf(checker, text), Role: w.roleIn(checker, text), Text: text, At: w.now, Event: w.stats.Events}
+		for _, s := range w.servers {
+			w.failure.State = append(w.failure.State, s.line())
+		}
+		w.tape.tell(Fact{Kind: FactBroken, Text: text})
 	}
 }

@@ -15,6 +15,7 @@ import (
 type server struct {
 	w    *world
 	id   raft.ID
+	name Target
 	disk *disk
 
 	life        int
@@ -27,13 +28,19 @@ type server struct {
 	firstCommit raft.Term      // the last term in which it committed something as leader
 	out         replica.Output
 	clock       clock
+	wall        wall
 	tickAt      time.Duration // local time of the deadline event that counts
 	ticks       uint64        // its generation
+	born        time.Duration
+	led         raft.Term     // the term that it led when it was paused
+	untold      bool          // a save is durable, and the machine does not know
+	midway      *Fault        // it is to die with half of a step done
 	slow        int           // slow-disk faults that are on
 	leaving     bool          // asked to resign …
 	away        time.Duration // … and to stay away so long
 	saves       uint64
-	shell       uint64 // draws for what the shell does
+	saving      nthSaying // the save in flight
+	shell       uint64    // draws for what the shell does
 	conns       []*stream
 	passwords   map[call]passwords
 }
@@ -44,28 +51,6 @@ type call struct {
 }
 
 type passwords struct{ old, new string }
-
-// clock is a node's monotonic clock: it starts anywhere and runs a little wrong.
-type clock struct {
-	start time.Duration
-	ppm   int64
-}
-
-func (c clock) local(t time.Duration) time.Duration {
-	return c.start + t + time.Duration(int64(t)/1_000_000*c.ppm)
-}
-
-// when is the world's time at which the clock will show at least local.
-func (c clock) when(local, now time.Duration) time.Duration {
-	ahead := local - c.local(now)
-	if ahead <= 0 {
-		return 0
-	}
-	if ahead > time.Hour {
-		return time.Hour
-	}
-	return ahead*1_000_000/time.Duration(1_000_000+c.ppm) + 1
-}
 
 func (w *world) server(id raft.ID) *server { return w.servers[id-1] }
 
@@ -79,23 +64,30 @@ func (s *server) start() {
 	}
 	s.life++
 	r := w.dice.roll(diceClock, uint64(s.id)<<16|uint64(s.life))
-	s.clock = clock{start: r.between(time.Second, time.Hour), ppm: int64(r.upTo(2*w.plan.Knobs.DriftPpm+1) - w.plan.Knobs.DriftPpm)}
-	cfg := replica.Config{
-		Raft: raft.Config{
-			ID: s.id, Voters: w.plan.voters(), Chain: w.chain, MaxAppendBytes: w.plan.Knobs.MaxAppend,
-			Seed: w.dice.draw(diceLife, uint64(s.id), uint64(s.life)),
-		},
-		Epoch: 1, KeepEntries: w.plan.Knobs.KeepEntries, EffectDelay: time.Duration(w.plan.Knobs.Effects),
-	}
-	if s.machine, err = replica.New(cfg, rec, s.clock.local(w.now)); err != nil {
+	s.clock = clock{start: r.between(time.Second, time.Hour), since: w.now, ppm: int64(r.upTo(2*w.plan.Knobs.DriftPpm+1) - w.plan.Knobs.DriftPpm)}
+	if s.machine, err = replica.New(w.config(s), rec, s.clock.local(w.now)); err != nil {
 		w.fail("recovery", "n%d does not come back: %v", s.id, err)
 		return
 	}
 	s.up, s.paused, s.frozen, s.leaving, s.inbox, s.conns = true, false, 0, false, nil, nil
 	s.passwords = map[call]passwords{}
+	s.born, s.untold, s.midway = w.now, false, nil
 	s.status, s.firstCommit = replica.Status{}, 0
 	s.tickAt = 0
+	w.tape.tell(Fact{Kind: FactBorn, On: node(s.id), N: uint64(s.life)})
 	s.take(replica.Tick{})
+}
+
+// config is what a replica runs with in the life that it begins.
+func (w *world) config(s *server) replica.Config {
+	return replica.Config{
+		Raft: raft.Config{
+			ID: s.id, Voters: w.plan.voters(), Chain: w.chain, MaxAppendBytes: w.plan.Knobs.MaxAppend,
+			Seed: w.dice.draw(diceLife, uint64(s.id), uint64(s.life)),
+		},
+		Epoch: 1, KeepEntries: w.plan.Knobs.KeepEntries, EffectDelay: time.Duration(w.plan.Knobs.Effects),
+		Chunk: w.plan.Knobs.SnapshotChunk,
+	}
 }
 
 // crash ends a life: memory is gone, the save in flight is whole or not there, connections break.
@@ -105,24 +97,30 @@ func (s *server) crash() {
 	}
 	w := s.w
 	s.up = false
+	w.died(s)
 	there := w.dice.draw(diceDisk, uint64(s.id)<<16|uint64(s.life), 0)&1 == 0
+	if w.plan.Still {
+		there = w.still.has(s.saving, Keep)
+	}
+	w.tape.died(s, there)
 	if err := s.disk.crash(there); err != nil {
 		w.fail("disk", "n%d: %v", s.id, err)
 	}
-	w.checks.endedLife(s)
+	w.checks.durable(s)
 	for _, c := range s.conns {
 		c.breakOff()
 	}
 	s.machine, s.conns, s.inbox = nil, nil, nil
 	for _, p := range w.servers {
-		if p != s && p.up && w.open(s.id, p.id) {
-			peer, life := p, p.life
-			d := w.dice.roll(diceShell, uint64(s.id)<<8|uint64(p.id)).between(time.Millisecond, 5*time.Millisecond)
-			w.after(d, "peer-down", uint64(p.id), func() {
-				if peer.up && peer.life == life {
-					peer.take(replica.PeerDown{Peer: s.id})
-				}
-			})
+		if p == s {
+			continue
+		}
+		if w.plan.Network.Streams {
+			w.resetLink(w.link(s.id, p.id))
+			w.resetLink(w.link(p.id, s.id))
+		}
+		if p.up && w.open(s.id, p.id) {
+			w.hint(p, s.id, 5*time.Millisecond, w.dice.roll(diceShell, uint64(s.id)<<8|uint64(p.id)|uint64(s.life)<<16))
 		}
 	}
 }
@@ -135,63 +133,32 @@ func (s *server) take(in replica.Input) {
 	}
 	w := s.w
 	s.out.Reset()
-	was := s.status.Raft
+	was, applied := s.status.Raft, s.status.Applied
 	s.machine.Step(s.clock.local(w.now), in, &s.out)
 	s.status = s.machine.Status()
 	w.trace.step(s)
-	s.tell(in)
-	if s.out.Fatal != "" {
-		w.fail("halt", "n%d stops itself, with nothing wrong: %s", s.id, s.out.Fatal)
+	w.tape.stepped(s, in, &was, applied)
+	if w.checks.halted(s) {
 		return
 	}
 	w.checks.stepped(s)
 	w.watched(s, &was)
+	w.lookedAt(s, in)
+	died := s.midway != nil && s.dieMidway()
 	s.perform()
+	if died {
+		w.kill(s, time.Duration(w.dice.draw(diceLife, uint64(s.id), 1<<40|uint64(s.life))%uint64(500*time.Millisecond)))
+		return
+	}
 	if s.leaving && s.out.Idle && w.failure == nil {
+		if s.led != 0 {
+			w.mark(ResignedLeader, s.name)
+		}
 		w.kill(s, s.away)
 		return
 	}
 	if w.failure == nil {
 		s.schedule()
-	}
-}
-
-// tell writes what a step was about to the log.
-func (s *server) tell(in replica.Input) {
-	if s.w.log == nil {
-		return
-	}
-	who := fmt.Sprintf("n%d", s.id)
-	switch in := in.(type) {
-	case replica.Peer:
-		if in.Message.Raft != nil {
-			s.w.say(who, "<- %v", in.Message.Raft)
-		}
-	case replica.Calls:
-		for _, c := range in.List {
-			s.w.say(who, "call %x of %x: number %d through %d %T%v %T%v", c.ID, c.Device[:3], c.DSeq, c.Through, c.Command, c.Command, c.Query, c.Query)
-		}
-	case replica.Attach:
-		s.w.say(who, "attach %d of %x after %d", in.Sub, in.Device[:3], in.After)
-	case replica.Stored:
-		s.w.say(who, "stored %d", in.Saved.Seq)
-	}
-	st := s.machine.Status()
-	if o := &s.out; o.Save != nil {
-		s.w.say(who, "save %d: hard %v, cut %d, append %d, applied %d, compact %d, install %t", o.Save.Seq, o.Save.Hard,
-			o.Save.CutFrom, len(o.Save.Append), o.Save.Applied, o.Save.Compact, o.Save.Install != nil)
-	}
-	for _, r := range s.out.Replies {
-		s.w.say(who, "reply %x: class %d %s pos %d leader %d replayed %t", r.ID, r.Class, r.Code, r.Pos.Index, r.Leader, r.Replayed)
-	}
-	for _, p := range s.out.Pushes {
-		s.w.say(who, "push to %d: %v", p.Conn, p.Event)
-	}
-	for _, e := range s.out.Closings {
-		s.w.say(who, "close %d of conn %d: %s", e.Sub, e.Conn, closings[e.Why])
-	}
-	for _, n := range s.out.Notes {
-		s.w.say(who, "note %d %s n%d term %d index %d; commit %d applied %d", n.Kind, n.Name, n.Peer, n.Term, n.Index, st.Raft.Commit, st.Applied)
 	}
 }
 
@@ -203,6 +170,8 @@ func (s *server) resume() {
 	}
 	inbox := s.inbox
 	s.inbox = nil
+	s.w.woke(s, len(inbox))
+	s.w.tape.tell(Fact{Kind: FactWoke, On: node(s.id)})
 	s.take(replica.Tick{})
 	slices.SortStableFunc(inbox, s.drained)
 	for _, in := range inbox {
@@ -304,15 +273,24 @@ func (s *server) save(save *replica.Save) {
 	if s.slow > 0 {
 		d += r.between(50*time.Millisecond, 700*time.Millisecond)
 	}
+	s.saving = w.nameSave(s, save)
+	d = w.saveTime(s, d)
+	w.tape.begun(s, save, d)
 	s.later(d, "saved", func() {
 		saved, err := s.disk.finish()
 		if err != nil {
 			w.fail("disk", "n%d: %v", s.id, err)
 			return
 		}
+		w.tape.tell(Fact{Kind: FactDurable, On: node(s.id), N: saved.Seq})
 		w.checks.saved(s, saved)
+		s.untold = true
+		w.mark(SaveUntold, s.name)
 		// The crash that hits between the disk's word and the machine's ear is a case of its own.
-		s.later(r.between(0, 200*time.Microsecond), "stored", func() { s.take(replica.Stored{Saved: saved}) })
+		s.later(r.between(0, 200*time.Microsecond), "stored", func() {
+			s.untold = false
+			s.take(replica.Stored{Saved: saved})
+		})
 	})
 }
 
@@ -332,6 +310,7 @@ func (s *server) export(id uint64) {
 		return
 	}
 	s.w.stats.Snapshots++
+	s.w.checks.exported(s, &snap)
 	s.later(s.shellDelay(), "exported", func() { s.take(replica.Exported{ID: id, Snapshot: snap}) })
 }
 

@@ -79,7 +79,7 @@ func TestSeeds(t *testing.T) {
 	from, to := uint64(1), uint64(60)
 	switch {
 	case *seedFlag != "":
-		from = parseSeed(*seedFlag)
+		from = SeedOf(*seedFlag)
 		to = from
 	case *seedsFlag != "":
 		a, b, ok := strings.Cut(*seedsFlag, "-")
@@ -122,17 +122,7 @@ func TestSeeds(t *testing.T) {
 
 func runPlan(t *testing.T, p Plan) Result {
 	t.Helper()
-	if *logFlag == "" {
-		return Run(p)
-	}
-	f, err := os.Create(*logFlag)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	w := bufio.NewWriter(f)
-	defer w.Flush()
-	return RunWith(p, Options{Log: w})
+	return Run(p)
 }
 
 func report(t *testing.T, again string, r *Result) {
@@ -144,13 +134,6 @@ func report(t *testing.T, again string, r *Result) {
 		return
 	}
 	t.Errorf("FAIL %v\nrepro  go test ./sim -count=1 -v %s\n%s", r.Failure, again, r)
-}
-
-func parseSeed(s string) uint64 {
-	if n, err := strconv.ParseUint(s, 10, 64); err == nil {
-		return n
-	}
-	return hashText(s)
 }
 
 func writeHistory(t *testing.T, name string, r *Result) {
@@ -179,7 +162,7 @@ func TestLongHistory(t *testing.T) {
 	}
 	seed := uint64(1)
 	if *seedFlag != "" {
-		seed = parseSeed(*seedFlag)
+		seed = SeedOf(*seedFlag)
 	}
 	f, err := os.Create(name)
 	if err != nil {

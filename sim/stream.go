@@ -26,6 +26,7 @@ type stream struct {
 	place  int // of the server, as the client counts
 	roll   *roll
 	broken bool
+	gap    bool          // something was sent that will never arrive, so nothing after it may
 	up     time.Duration // nothing sent to the server arrives before
 	down   time.Duration
 }
@@ -42,7 +43,11 @@ func (w *world) dial(c *client, place int) *stream {
 // toServer delivers something to the server, or breaks the stream.
 func (t *stream) toServer(make func() replica.Input) {
 	w := t.w
-	t.up = max(t.up+1, w.now+w.delay(t.roll))
+	if t.lost() {
+		w.mark(ClientStranded, t.client.name)
+		return
+	}
+	t.up = max(t.up+1, w.now+t.delay())
 	w.after(t.up-w.now, "request", uint64(t.server.id), func() {
 		s := t.server
 		switch {
@@ -54,6 +59,29 @@ func (t *stream) toServer(make func() replica.Input) {
 			s.take(make())
 		}
 	})
+}
+
+// lost says that what is sent now goes nowhere, and nobody is told.
+func (t *stream) lost() bool {
+	t.gap = t.gap || !t.w.healed && t.client.cut[t.place] > 0
+	return t.gap
+}
+
+func (t *stream) delay() time.Duration {
+	n := &t.w.plan.Network
+	delays := n.delays()
+	if n.Clients != nil {
+		delays = *n.Clients
+	}
+	d := delays.draw(t.roll)
+	switch {
+	case t.w.healed:
+	case t.client.slow > 0:
+		d += t.roll.between(0, time.Second)
+	case t.roll.ppm(n.SlowPpm):
+		d *= time.Duration(1 + t.roll.upTo(100))
+	}
+	return d
 }
 
 // join makes the server aware of the connection.
@@ -69,7 +97,10 @@ func (t *stream) join() {
 // toClient delivers something to the client.
 func (t *stream) toClient(do func(c *client)) {
 	w := t.w
-	t.down = max(t.down+1, w.now+w.delay(t.roll))
+	if t.lost() {
+		return
+	}
+	t.down = max(t.down+1, w.now+t.delay())
 	w.after(t.down-w.now, "reply", uint64(t.client.n), func() {
 		if !t.broken && t.client.up && t.client.life == t.age {
 			do(t.client)

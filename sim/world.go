@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"io"
 	"time"
 
 	"parley/core/raft"
@@ -26,12 +25,17 @@ type world struct {
 	stats   Stats
 	trace   trace
 
-	strikes map[FaultKind]func(*world, Fault)
+	strikes map[FaultKind]strike
+	codec   Codec   // of packets; nil: a deep copy
 	pinned  []Fault // that struck, and whom
 	lurking []lurker
+	hunts   []hunt
 	healed  bool
 	budget  uint64 // events
-	log     io.Writer
+	tape    *Tape  // nil: nothing is recorded
+	still   stillness
+	until   uint64 // stop behind this event; 0: do not
+	without []string
 	failure *Failure
 }
 
@@ -46,9 +50,10 @@ type event struct {
 
 // act is what an event does, to whom and called what, for the trace.
 type act struct {
-	do   func()
-	name string
-	who  uint64
+	do    func()
+	name  string
+	who   uint64
+	cause int // step of the tape
 }
 
 // queue is a heap of events, earliest first.
@@ -113,7 +118,7 @@ func (q *queue) pop() (time.Duration, act) {
 // after makes something happen in the future, to whom and called what, for the trace.
 func (w *world) after(d time.Duration, name string, who uint64, do func()) {
 	at := w.now + d
-	w.queue.push(at, w.dice.draw(diceTie, who, hashText(name)^uint64(at)), act{do, name, who})
+	w.queue.push(at, w.dice.draw(diceTie, who, hashText(name)^uint64(at)), act{do, name, who, w.tape.here()})
 }
 
 // run lets the world go on until the time, the end of all events, or a failure.
@@ -158,5 +163,9 @@ func (w *world) step() {
 		return
 	}
 	w.trace.event(w.now, e.name, e.who)
+	w.tape.begin(w, e.name, e.cause)
 	e.do()
+	if w.stats.Events == w.until {
+		w.fail(stopped, "")
+	}
 }

@@ -143,7 +143,11 @@ func (f *initFlags) birth(cmd *cobra.Command, io stdio) (realnet.Birth, error) {
 			return realnet.Birth{}, usage("--%s is in the token already; only the first founder says it", name)
 		}
 	}
-	token := f.token
+	return birthOfToken(f.token, io)
+}
+
+// birthOfToken reads a token, from standard input if it is "-".
+func birthOfToken(token string, io stdio) (realnet.Birth, error) {
 	if token == "-" {
 		line, err := bufio.NewReader(io.in).ReadString('\n')
 		if err != nil && line == "" {

@@ -100,7 +100,9 @@ func newRoot(io stdio) *cobra.Command {
 			"  parleyd dev       three servers on this machine, to try things out\n" +
 			"  parleyd init      make a server's directory\n" +
 			"  parleyd serve     run it\n" +
-			"  parleyd status    see how the cluster is",
+			"  parleyd status    see how the cluster is\n" +
+			"  parleyd backup    keep its data in a file, and make a new cluster of it\n" +
+			"  parleyd verify    look whether a server's data is sound",
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          cobra.NoArgs,
@@ -112,10 +114,11 @@ func newRoot(io stdio) *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &exitError{exitUsage, err, cmd.CommandPath() + " --help shows its flags"}
 	})
-	root.AddCommand(newInit(io), newServe(io), newDev(io), newStatus(io), newVersion(io))
+	root.AddCommand(newInit(io), newServe(io), newDev(io), newStatus(io), newVerify(io), newVersion(io))
 	for _, c := range root.Commands() {
 		c.Args = noArgs
 	}
+	root.AddCommand(newBackup(io), newLog(io))
 	return root
 }
 

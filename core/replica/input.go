@@ -153,8 +153,12 @@ type (
 	}
 	// Whoami asks who the device is.
 	Whoami struct{}
+	// Barrier asks for nothing but a position: this replica has applied all that was acknowledged, by
+	// anybody, before the call. It needs no device; the shell asks it for itself.
+	Barrier struct{}
 )
 
+func (Barrier) isQuery() {}
 func (List) isQuery()    {}
 func (History) isQuery() {}
 func (Whoami) isQuery()  {}
@@ -369,6 +373,7 @@ type Config struct {
 	KeepLog     int           // bytes of entries kept behind the applied index, 0: 64 MiB
 	KeepEntries int           // and at most so many, 0: 1,000,000
 	EffectDelay time.Duration // effects wait so long for company, or for 1,024 entries; 0: 250 ms
+	Chunk       int           // bytes of a snapshot in one message, 0: 256 KiB
 	HoldCalls   time.Duration // calls wait so long for a leader, 0: 1 s
 }
 

@@ -3,31 +3,29 @@ package sqlite
 import (
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 
 	"parley/core/replica"
 )
 
 const (
-	walLimit = 8 << 20      // above this the WAL is checkpointed
-	walHigh  = 2 * walLimit // above this readers are held up to let it be emptied
-	walStep  = walLimit / 4 // after a checkpoint that could not empty it, this much is written first
-	perEntry = 64           // bytes of an entry or effect besides its data, roughly
+	walLimit = 8 << 20 // above this the WAL is checkpointed
+	walHigh  = 2       // times that, readers are held up to let it be emptied
+	walSteps = 4       // after a checkpoint that could not empty it, this part of it is written first
+	perEntry = 64      // bytes of an entry or effect besides its data, roughly
 )
 
 // checkpointIfDue starts a checkpoint beside the machine's work if the WAL has become large. The
 // next Save waits for it, and has its error.
 func (s *Store) checkpointIfDue(v replica.Save) {
-	if s.written += sizeOf(v); s.written < walStep && !s.urgent {
+	if s.written += sizeOf(v); s.written < int(s.walLimit/walSteps) && !s.urgent {
 		return
 	}
-	size, err := walSize(s.path)
-	if err == nil && size < walLimit {
+	size, err := s.walSize()
+	if err == nil && size < s.walLimit {
 		s.urgent = false
 		return
 	}
-	s.written, s.urgent = 0, size > walHigh
+	s.written, s.urgent = 0, size > s.walLimit*walHigh
 	s.checkpoint = make(chan error, 1)
 	go func(urgent bool) {
 		if err == nil {
@@ -87,16 +85,13 @@ func (c *conn) empty() error {
 	return err
 }
 
-// walSize is the length of the WAL of the database at path; there may be none.
-func walSize(path string) (int64, error) {
-	info, err := os.Stat(path + "-wal")
-	if errors.Is(err, fs.ErrNotExist) {
+// walSize is the length of the WAL; there may be none.
+func (s *Store) walSize() (int64, error) {
+	size, err := s.disk.size(s.path + walSuffix)
+	if missing(err) {
 		return 0, nil
 	}
-	if err != nil {
-		return 0, err
-	}
-	return info.Size(), nil
+	return size, err
 }
 
 // sizeOf is roughly what v writes.

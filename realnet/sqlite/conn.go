@@ -62,11 +62,15 @@ func prepareDriver() error {
 }
 
 // connect opens the database at path and reads back that it is as asked for.
-func connect(path, query string) (*conn, error) {
+func connect(d disk, path, query string) (*conn, error) {
 	if err := prepareDriver(); err != nil {
 		return nil, err
 	}
-	connector, err := sqlite.NewConnector(uri(path, query))
+	source := query
+	if vfs := d.vfs(); vfs != "" {
+		source += "&vfs=" + vfs
+	}
+	connector, err := sqlite.NewConnector(uri(path, source))
 	if err != nil {
 		return nil, err
 	}

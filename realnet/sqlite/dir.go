@@ -2,38 +2,35 @@ package sqlite
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 const (
 	databaseName = "node.db"
 	lockName     = "LOCK"
+	walSuffix    = "-wal"
 	halfSuffix   = ".init." // of a directory that is being built
 )
 
 const initHint = "parleyd init makes a store; to replace a lost one see parleyd help replace"
 
 // findStore says whether there is a database in dir, and if not, why a person should not wonder.
-func findStore(dir string) error {
-	_, err := os.Stat(filepath.Join(dir, databaseName))
-	if err == nil {
-		return nil
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
+func findStore(d disk, dir string) error {
+	_, err := d.size(filepath.Join(dir, databaseName))
+	if err == nil || !missing(err) {
 		return err
 	}
-	if half, _ := filepath.Glob(globEscape(dir) + halfSuffix + "*"); len(half) > 0 {
+	if half := halfBuilt(d, dir); half != "" {
 		return &Refused{Reason: Missing, Text: fmt.Sprintf("no store in %q: an initialisation did not finish", dir),
-			Hint: fmt.Sprintf("remove %q and run parleyd init again", half[0])}
+			Hint: fmt.Sprintf("remove %q and run parleyd init again", half)}
 	}
-	names, err := os.ReadDir(dir)
+	names, err := d.names(dir)
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	case missing(err):
 		return &Refused{Reason: Missing, Text: fmt.Sprintf("no store: %q does not exist", dir), Hint: initHint}
 	case err != nil:
 		return err
@@ -44,31 +41,30 @@ func findStore(dir string) error {
 		Hint: "is this the right directory?"}
 }
 
-// globEscape keeps filepath.Glob from reading a path as a pattern.
-func globEscape(path string) string {
-	var b []byte
-	for i := range len(path) {
-		switch path[i] {
-		case '*', '?', '[', '\\':
-			b = append(b, '\\')
+// halfBuilt gives the directory that an unfinished Init of dir left, if there is one.
+func halfBuilt(d disk, dir string) string {
+	parent := filepath.Dir(dir)
+	names, _ := d.names(parent)
+	for _, name := range names {
+		if strings.HasPrefix(name, filepath.Base(dir)+halfSuffix) {
+			return filepath.Join(parent, name)
 		}
-		b = append(b, path[i])
 	}
-	return string(b)
+	return ""
 }
 
 // checkHeader looks at the database file before SQLite does, so that a file that is not ours is not
 // touched at all. Nothing of this process may have it open yet.
-func checkHeader(path string) error {
-	f, err := os.Open(path)
+func checkHeader(d disk, path string) error {
+	f, err := d.open(path, os.O_RDONLY)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
 	var header [100]byte
-	_, err = io.ReadFull(f, header[:])
+	_, err = f.ReadAt(header[:], 0)
 	switch {
-	case err == io.EOF || err == io.ErrUnexpectedEOF:
+	case err == io.EOF:
 		return damaged("%q is cut short", path)
 	case err != nil:
 		return err
@@ -79,28 +75,12 @@ func checkHeader(path string) error {
 	return nil
 }
 
-// takeLock keeps other processes out of dir until the file is closed.
-func takeLock(dir string) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	ok, err := flock(f)
+// takeLock keeps other processes out of dir until what it returns is closed.
+func takeLock(d disk, dir string) (io.Closer, error) {
+	held, ok, err := d.lock(filepath.Join(dir, lockName))
 	if err == nil && !ok {
 		err = &Refused{Reason: InUse, Text: fmt.Sprintf("%q is in use by another process", dir),
 			Hint: "is parleyd running already?"}
 	}
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return f, nil
-}
-
-// syncPath makes a file, or the names in a directory, survive a power cut.
-func syncPath(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
+	return held, err
 }

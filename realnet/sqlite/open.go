@@ -14,26 +14,26 @@ import (
 // zero must be those of the store. It opens nothing halfway: after an error all is as before, but
 // for what SQLite does to recover its WAL.
 func Open(dir string, want Identity, tables []*row.Table) (*Store, error) {
-	s, err := open(dir, want, tables)
+	s, err := open(system{}, dir, want, tables)
 	if err != nil {
 		return nil, fmt.Errorf("open store %q: %w", dir, err)
 	}
 	return s, nil
 }
 
-func open(dir string, want Identity, tables []*row.Table) (s *Store, err error) {
+func open(d disk, dir string, want Identity, tables []*row.Table) (s *Store, err error) {
 	if dir, err = filepath.Abs(dir); err != nil {
 		return nil, err
 	}
-	if err := findStore(dir); err != nil {
+	if err := findStore(d, dir); err != nil {
 		return nil, err
 	}
-	lock, err := takeLock(dir)
+	lock, err := takeLock(d, dir)
 	if err != nil {
 		return nil, err
 	}
-	s = &Store{dir: dir, path: filepath.Join(dir, databaseName), tables: tables, lock: lock,
-		readers: make(chan *conn, readers)}
+	s = &Store{disk: d, dir: dir, path: filepath.Join(dir, databaseName), tables: tables, lock: lock,
+		walLimit: walLimit, readers: make(chan *conn, readers)}
 	for range readers {
 		s.readers <- nil
 	}
@@ -46,10 +46,10 @@ func open(dir string, want Identity, tables []*row.Table) (s *Store, err error) 
 // start is the order of things: look, compare, make sure that what was read is on the disk, and only
 // then write, which is the boot number.
 func (s *Store) start(want Identity) (err error) {
-	if err := checkHeader(s.path); err != nil {
+	if err := checkHeader(s.disk, s.path); err != nil {
 		return err
 	}
-	if s.w, err = connect(s.path, writerQuery); err != nil {
+	if s.w, err = connect(s.disk, s.path, writerQuery); err != nil {
 		return err
 	}
 	for _, step := range []func() error{
@@ -58,7 +58,7 @@ func (s *Store) start(want Identity) (err error) {
 		func() error { return s.readIdentity(want) },
 		// A transaction whose sync failed may be visible, and lost at the next power cut.
 		s.w.empty,
-		func() error { return syncPath(s.dir) },
+		func() error { return s.disk.sync(s.dir) },
 		s.countBoot,
 		func() error { s.head, err = s.w.readHead(); return err },
 	} {

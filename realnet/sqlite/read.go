@@ -41,7 +41,7 @@ func (s *Store) reader() (*conn, error) {
 	if err := s.usable(); err != nil || c != nil {
 		return c, err
 	}
-	c, err := connect(s.path, readerQuery)
+	c, err := connect(s.disk, s.path, readerQuery)
 	if err != nil {
 		return nil, fmt.Errorf("open reader: %w", err)
 	}

@@ -3,7 +3,7 @@ package sqlite
 import (
 	"errors"
 	"fmt"
-	"os"
+	"io"
 	"sync/atomic"
 
 	"parley/core/raft"
@@ -13,10 +13,11 @@ import (
 
 // Store is an open directory. It implements replica.Store.
 type Store struct {
+	disk   disk
 	dir    string
 	path   string // of the database
 	tables []*row.Table
-	lock   *os.File
+	lock   io.Closer
 	id     Identity
 	boot   uint64
 
@@ -25,6 +26,7 @@ type Store struct {
 	w          *conn
 	head       head
 	recovered  bool
+	walLimit   int64      // above this the WAL is checkpointed
 	written    int        // bytes since the WAL was looked at
 	urgent     bool       // it is far too long: every Save looks for a moment to empty it
 	checkpoint chan error // not nil: one is under way, and says here how it went

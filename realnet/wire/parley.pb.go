@@ -4176,6 +4176,156 @@ func (x *MemberStatus) GetHeardMs() int64 {
 	return 0
 }
 
+type BackupRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BackupRequest) Reset() {
+	*x = BackupRequest{}
+	mi := &file_parley_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BackupRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BackupRequest) ProtoMessage() {}
+
+func (x *BackupRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BackupRequest.ProtoReflect.Descriptor instead.
+func (*BackupRequest) Descriptor() ([]byte, []int) {
+	return file_parley_proto_rawDescGZIP(), []int{46}
+}
+
+// BackupPart is a part of a snapshot.
+type BackupPart struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Head          *BackupHead            `protobuf:"bytes,1,opt,name=head,proto3" json:"head,omitempty"` // the first part only
+	Data          []byte                 `protobuf:"bytes,2,opt,name=data,proto3" json:"data,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BackupPart) Reset() {
+	*x = BackupPart{}
+	mi := &file_parley_proto_msgTypes[47]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BackupPart) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BackupPart) ProtoMessage() {}
+
+func (x *BackupPart) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_proto_msgTypes[47]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BackupPart.ProtoReflect.Descriptor instead.
+func (*BackupPart) Descriptor() ([]byte, []int) {
+	return file_parley_proto_rawDescGZIP(), []int{47}
+}
+
+func (x *BackupPart) GetHead() *BackupHead {
+	if x != nil {
+		return x.Head
+	}
+	return nil
+}
+
+func (x *BackupPart) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+// BackupHead says what a snapshot is.
+type BackupHead struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Mark          *RaftMark              `protobuf:"bytes,1,opt,name=mark,proto3" json:"mark,omitempty"`
+	Digest        []uint64               `protobuf:"fixed64,2,rep,packed,name=digest,proto3" json:"digest,omitempty"` // 4 lanes
+	Size          uint64                 `protobuf:"varint,3,opt,name=size,proto3" json:"size,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BackupHead) Reset() {
+	*x = BackupHead{}
+	mi := &file_parley_proto_msgTypes[48]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BackupHead) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BackupHead) ProtoMessage() {}
+
+func (x *BackupHead) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_proto_msgTypes[48]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BackupHead.ProtoReflect.Descriptor instead.
+func (*BackupHead) Descriptor() ([]byte, []int) {
+	return file_parley_proto_rawDescGZIP(), []int{48}
+}
+
+func (x *BackupHead) GetMark() *RaftMark {
+	if x != nil {
+		return x.Mark
+	}
+	return nil
+}
+
+func (x *BackupHead) GetDigest() []uint64 {
+	if x != nil {
+		return x.Digest
+	}
+	return nil
+}
+
+func (x *BackupHead) GetSize() uint64 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
 var File_parley_proto protoreflect.FileDescriptor
 
 const file_parley_proto_rawDesc = "" +
@@ -4490,7 +4640,17 @@ const file_parley_proto_rawDesc = "" +
 	"\x06linked\x18\x03 \x01(\bR\x06linked\x12\x14\n" +
 	"\x05match\x18\x04 \x01(\x04R\x05match\x12\x1a\n" +
 	"\bsnapshot\x18\x05 \x01(\bR\bsnapshot\x12\x19\n" +
-	"\bheard_ms\x18\x06 \x01(\x03R\aheardMs*\xaa\x02\n" +
+	"\bheard_ms\x18\x06 \x01(\x03R\aheardMs\"\x0f\n" +
+	"\rBackupRequest\"K\n" +
+	"\n" +
+	"BackupPart\x12)\n" +
+	"\x04head\x18\x01 \x01(\v2\x15.parley.v1.BackupHeadR\x04head\x12\x12\n" +
+	"\x04data\x18\x02 \x01(\fR\x04data\"a\n" +
+	"\n" +
+	"BackupHead\x12'\n" +
+	"\x04mark\x18\x01 \x01(\v2\x13.parley.v1.RaftMarkR\x04mark\x12\x16\n" +
+	"\x06digest\x18\x02 \x03(\x06R\x06digest\x12\x12\n" +
+	"\x04size\x18\x03 \x01(\x04R\x04size*\xaa\x02\n" +
 	"\bRaftKind\x12\x19\n" +
 	"\x15RAFT_KIND_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12RAFT_KIND_PRE_VOTE\x10\x01\x12\x1c\n" +
@@ -4535,7 +4695,9 @@ const file_parley_proto_rawDesc = "" +
 	"\x04Link\x12\x14.parley.v1.PeerFrame\x1a\x14.parley.v1.PeerFrame(\x010\x012\x81\x01\n" +
 	"\x04Chat\x12=\n" +
 	"\aSession\x12\x16.parley.v1.ClientFrame\x1a\x16.parley.v1.ServerFrame(\x010\x01\x12:\n" +
-	"\x06Status\x12\x18.parley.v1.StatusRequest\x1a\x16.parley.v1.StatusReplyb\x06proto3"
+	"\x06Status\x12\x18.parley.v1.StatusRequest\x1a\x16.parley.v1.StatusReply2D\n" +
+	"\x05Admin\x12;\n" +
+	"\x06Backup\x12\x18.parley.v1.BackupRequest\x1a\x15.parley.v1.BackupPart0\x01b\x06proto3"
 
 var (
 	file_parley_proto_rawDescOnce sync.Once
@@ -4550,7 +4712,7 @@ func file_parley_proto_rawDescGZIP() []byte {
 }
 
 var file_parley_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_parley_proto_msgTypes = make([]protoimpl.MessageInfo, 46)
+var file_parley_proto_msgTypes = make([]protoimpl.MessageInfo, 49)
 var file_parley_proto_goTypes = []any{
 	(RaftKind)(0),         // 0: parley.v1.RaftKind
 	(Class)(0),            // 1: parley.v1.Class
@@ -4603,6 +4765,9 @@ var file_parley_proto_goTypes = []any{
 	(*StatusRequest)(nil), // 48: parley.v1.StatusRequest
 	(*StatusReply)(nil),   // 49: parley.v1.StatusReply
 	(*MemberStatus)(nil),  // 50: parley.v1.MemberStatus
+	(*BackupRequest)(nil), // 51: parley.v1.BackupRequest
+	(*BackupPart)(nil),    // 52: parley.v1.BackupPart
+	(*BackupHead)(nil),    // 53: parley.v1.BackupHead
 }
 var file_parley_proto_depIdxs = []int32{
 	6,  // 0: parley.v1.PeerFrame.challenge:type_name -> parley.v1.PeerChallenge
@@ -4655,17 +4820,21 @@ var file_parley_proto_depIdxs = []int32{
 	4,  // 47: parley.v1.StatusReply.role:type_name -> parley.v1.Role
 	50, // 48: parley.v1.StatusReply.members:type_name -> parley.v1.MemberStatus
 	37, // 49: parley.v1.StatusReply.policy:type_name -> parley.v1.Policy
-	5,  // 50: parley.v1.Peers.Link:input_type -> parley.v1.PeerFrame
-	18, // 51: parley.v1.Chat.Session:input_type -> parley.v1.ClientFrame
-	48, // 52: parley.v1.Chat.Status:input_type -> parley.v1.StatusRequest
-	5,  // 53: parley.v1.Peers.Link:output_type -> parley.v1.PeerFrame
-	34, // 54: parley.v1.Chat.Session:output_type -> parley.v1.ServerFrame
-	49, // 55: parley.v1.Chat.Status:output_type -> parley.v1.StatusReply
-	53, // [53:56] is the sub-list for method output_type
-	50, // [50:53] is the sub-list for method input_type
-	50, // [50:50] is the sub-list for extension type_name
-	50, // [50:50] is the sub-list for extension extendee
-	0,  // [0:50] is the sub-list for field type_name
+	53, // 50: parley.v1.BackupPart.head:type_name -> parley.v1.BackupHead
+	12, // 51: parley.v1.BackupHead.mark:type_name -> parley.v1.RaftMark
+	5,  // 52: parley.v1.Peers.Link:input_type -> parley.v1.PeerFrame
+	18, // 53: parley.v1.Chat.Session:input_type -> parley.v1.ClientFrame
+	48, // 54: parley.v1.Chat.Status:input_type -> parley.v1.StatusRequest
+	51, // 55: parley.v1.Admin.Backup:input_type -> parley.v1.BackupRequest
+	5,  // 56: parley.v1.Peers.Link:output_type -> parley.v1.PeerFrame
+	34, // 57: parley.v1.Chat.Session:output_type -> parley.v1.ServerFrame
+	49, // 58: parley.v1.Chat.Status:output_type -> parley.v1.StatusReply
+	52, // 59: parley.v1.Admin.Backup:output_type -> parley.v1.BackupPart
+	56, // [56:60] is the sub-list for method output_type
+	52, // [52:56] is the sub-list for method input_type
+	52, // [52:52] is the sub-list for extension type_name
+	52, // [52:52] is the sub-list for extension extendee
+	0,  // [0:52] is the sub-list for field type_name
 }
 
 func init() { file_parley_proto_init() }
@@ -4697,9 +4866,9 @@ func file_parley_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_parley_proto_rawDesc), len(file_parley_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   46,
+			NumMessages:   49,
 			NumExtensions: 0,
-			NumServices:   2,
+			NumServices:   3,
 		},
 		GoTypes:           file_parley_proto_goTypes,
 		DependencyIndexes: file_parley_proto_depIdxs,

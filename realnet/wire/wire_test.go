@@ -363,3 +363,19 @@ func FuzzServerFrame(f *testing.F) {
 		}
 	})
 }
+
+// The head of a backup comes back as it went, and a bad one is refused.
+func TestBackupHead(t *testing.T) {
+	s := replica.Snapshot{Mark: raft.Mark{Index: 9, Term: 3, Chain: raft.Chain{7}, Time: 5}, Data: []byte("rows")}
+	s.Digest[2] = 11
+	got, size, err := DecodeBackupHead(EncodeBackupHead(&s))
+	if err != nil || got.Mark != s.Mark || got.Digest != s.Digest || size != 4 {
+		t.Errorf("%+v with %d bytes came back as %+v with %d: %v", s, len(s.Data), got, size, err)
+	}
+	for _, bad := range []*BackupHead{nil, {}, {Mark: &RaftMark{}, Digest: []uint64{1, 2, 3}},
+		{Mark: &RaftMark{}, Digest: make([]uint64, 5)}, {Mark: &RaftMark{Chain: []byte{1}}, Digest: make([]uint64, 4)}} {
+		if _, _, err := DecodeBackupHead(bad); err == nil {
+			t.Errorf("%v is accepted as the head of a backup", bad)
+		}
+	}
+}

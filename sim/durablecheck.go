@@ -1,0 +1,64 @@
+package sim
+
+import "parley/core/raft"
+
+// The checker "durable-ack": what a message promises is on the sender's disk before it leaves, and
+// what is committed is on the disks of a majority, not in their memories.
+
+// first notes an entry that nobody has committed before.
+func (k *checks) first(s *server, i raft.Index, m raft.Mark) {
+	k.looked(ofDurableAck)
+	e := k.book.find(i, m.Chain)
+	if e == nil || int(i) != len(k.ghost)+1 {
+		k.fail(ofDurableAck, "n%d commits entry %d, which nobody began to save; %d are committed", s.id, i, len(k.ghost))
+		return
+	}
+	on := 0
+	for _, d := range k.w.servers {
+		if d.disk.holds(i, m.Chain) {
+			on++
+		}
+	}
+	if on <= len(k.w.servers)/2 {
+		k.fail(ofDurableAck, "n%d commits entry %d of term %d, on %d of %d disks", s.id, i, m.Term, on, len(k.w.servers))
+	}
+	k.ghost, k.since = append(k.ghost, *e), append(k.since, s.status.Raft.Role.Term)
+}
+
+// holds says that a disk has an entry, in its log or in its rows.
+func (d *disk) holds(i raft.Index, chain raft.Chain) bool {
+	e, ok := d.entry(i)
+	return ok && e.Chain == chain || d.compact.Index >= i
+}
+
+// sent: what a message promises is on the sender's disk before it leaves.
+func (k *checks) sent(s *server, m *raft.Message) {
+	hard := s.disk.hard
+	switch m.Kind {
+	case raft.PreVote, raft.PreVoteReply: // a pre-vote proposes a term, and promises nothing
+		return
+	case raft.AppendReply:
+		k.acknowledged(s, m)
+	case raft.Vote:
+		k.vote(s, m.Term, s.id)
+	case raft.VoteReply:
+		if !m.Reject {
+			k.vote(s, m.Term, m.To)
+		}
+	}
+	k.looked(ofDurableAck)
+	if hard.Term < m.Term {
+		k.fail(ofDurableAck, "n%d speaks in term %d (%v); its disk knows term %d", s.id, m.Term, m.Kind, hard.Term)
+	}
+}
+
+func (k *checks) acknowledged(s *server, m *raft.Message) {
+	if m.Reject || m.Index <= s.disk.compact.Index {
+		return
+	}
+	k.looked(ofDurableAck)
+	mark, ok := s.machine.Raft().Mark(m.Index)
+	if held, on := s.disk.entry(m.Index); !on || ok && held.Chain != mark.Chain {
+		k.fail(ofDurableAck, "n%d acknowledges entry %d in term %d; its disk ends at %d", s.id, m.Index, m.Term, s.disk.last())
+	}
+}

@@ -1,0 +1,83 @@
+package sim
+
+import (
+	"strings"
+
+	"parley/core/raft"
+)
+
+// Signature says in which way a run failed: the checker, the rule that was broken and the role of who
+// broke it. It is the same for two runs that fail in the same way, whatever ids, numbers and times they
+// have. It is empty if nothing was found.
+func (r *Result) Signature() string {
+	f := r.Failure
+	if f == nil {
+		return ""
+	}
+	sig := f.Checker + " | " + f.Rule
+	if f.Role != "" {
+		sig += " | " + f.Role
+	}
+	return sig
+}
+
+// ruleOf takes out of what a checker says all that differs from run to run.
+func ruleOf(checker, text string) string {
+	text, _, _ = strings.Cut(text, "\n")
+	text = withoutQuotes(text)
+	var b strings.Builder
+	for i := 0; i < len(text); i++ {
+		c := text[i]
+		if !digit(c) {
+			b.WriteByte(c)
+			continue
+		}
+		for i+1 < len(text) && wordly(text[i+1]) {
+			i++
+		}
+		b.WriteByte('#')
+	}
+	rule := b.String()
+	if checker == "liveness" { // after the first number comes the state that somebody was in
+		if head, _, cut := strings.Cut(rule, "#"); cut {
+			rule = strings.TrimRight(head, " :") + " …"
+		}
+	}
+	return rule
+}
+
+func digit(c byte) bool { return '0' <= c && c <= '9' }
+
+func wordly(c byte) bool { return digit(c) || 'a' <= c && c <= 'z' || c == '.' }
+
+// withoutQuotes leaves of each quotation the marks.
+func withoutQuotes(text string) string {
+	parts := strings.Split(text, `"`)
+	for i := 1; i < len(parts); i += 2 {
+		parts[i] = ""
+	}
+	return strings.Join(parts, `"`)
+}
+
+// roleIn is the role of the replica that a failure names first.
+func (w *world) roleIn(checker, text string) string {
+	switch checker {
+	case "liveness", "history", "digest", "budget", stopped:
+		return "" // found at the end, when roles have changed
+	}
+	for i := 0; i+1 < len(text); i++ {
+		if text[i] != 'n' || !digit(text[i+1]) || i > 0 && wordly(text[i-1]) {
+			continue
+		}
+		id := raft.ID(text[i+1] - '0')
+		if id < 1 || int(id) > len(w.servers) {
+			return ""
+		}
+		s := w.server(id)
+		if !s.up || s.machine == nil {
+			return ""
+		}
+		return s.machine.Raft().Status().Role.Kind.String()
+	}
+	return ""
+}
