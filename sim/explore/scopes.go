@@ -18,6 +18,7 @@ func quickScopes() []Scope {
 		{Name: "four voters", Nodes: 4, Timeouts: 1, Impatient: []raft.ID{1}, Again: 1, Instant: true},
 		elected(Scope{Name: "a write and a crash", Nodes: 3, Timeouts: 1, Commands: 1, Crashes: 1}),
 		elected(Scope{Name: "a rival and a crash", Nodes: 3, Timeouts: 2, Impatient: []raft.ID{1, 3}, Crashes: 1}),
+		overtaken(Scope{Name: "the old leader was overtaken", Nodes: 3, Timeouts: 5, Impatient: []raft.ID{1, 3}, Instant: true}),
 		{Name: "a pair", Nodes: 2, Timeouts: 2, Commands: 1, Crashes: 1},
 	}
 }
@@ -30,7 +31,7 @@ func everyDayScopes() []Scope {
 		elected(Scope{Name: "a rival and a read", Nodes: 3, Timeouts: 2, Impatient: []raft.ID{1, 2}, Reads: 1, Instant: true}),
 		elected(Scope{Name: "streams", Nodes: 3, Timeouts: 2, Commands: 1, Beats: 1, Lost: 1, Streams: true, Instant: true}),
 		{Name: "a pair in three campaigns", Nodes: 2, Timeouts: 3, Commands: 1, Crashes: 1},
-		returned(Scope{Name: "the old leader returns", Nodes: 3, Timeouts: 5, Impatient: []raft.ID{1, 3}, Instant: true, Append: 1}),
+		returned(Scope{Name: "the old leader returns", Nodes: 3, Timeouts: 6, Impatient: []raft.ID{1, 3}, Instant: true, Append: 1}),
 	}
 }
 
@@ -52,8 +53,20 @@ func elected(s Scope) Scope {
 // returned begins like figure 3.7 of the Raft dissertation: n1 was elected and has an entry that nobody
 // else heard of; n3 was elected after it, and has another in its place.
 func returned(s Scope) Scope {
-	s.Begin = slices.Concat(s.Elect(1, 2), []string{allLost},
-		[]string{"n3 timeout", "n2 hears n3→n2 pre-vote", "n3 hears n2→n3 pre-vote-reply", allLost}, // there is a term it missed
-		s.Elect(3, 2), []string{allLost})
+	s.Begin = append(s.deposed(), allLost)
 	return s
+}
+
+// overtaken goes on from there: what n3 put in its place is committed, and n1 has heard of the term.
+func overtaken(s Scope) Scope {
+	s.Begin = append(s.deposed(), "lost n3→n1 append", "n2 hears n3→n2 append", "n3 hears n2→n3 append-reply t2 1",
+		"n1 timeout", "n2 hears n1→n2 pre-vote", "n1 hears n2→n1 pre-vote-reply", allLost)
+	return s
+}
+
+// deposed is the beginning in which n1 wins an election, and then n3, both with the vote of n2.
+func (s *Scope) deposed() []string {
+	return slices.Concat(s.Elect(1, 2), []string{allLost},
+		[]string{"n3 timeout", "n2 hears n3→n2 pre-vote", "n3 hears n2→n3 pre-vote-reply", allLost}, // there is a term it missed
+		s.Elect(3, 2))
 }
