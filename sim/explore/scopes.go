@@ -18,7 +18,7 @@ func quickScopes() []Scope {
 		{Name: "four voters", Nodes: 4, Timeouts: 1, Impatient: []raft.ID{1}, Again: 1, Instant: true},
 		elected(Scope{Name: "a write and a crash", Nodes: 3, Timeouts: 1, Commands: 1, Crashes: 1}),
 		elected(Scope{Name: "a rival and a crash", Nodes: 3, Timeouts: 2, Impatient: []raft.ID{1, 3}, Crashes: 1}),
-		overtaken(Scope{Name: "the old leader was overtaken", Nodes: 3, Timeouts: 6, Impatient: []raft.ID{1, 3}, Instant: true}),
+		overtaken(Scope{Name: "the old leader was overtaken", Nodes: 3, Timeouts: 7, Hints: 1, Impatient: []raft.ID{1, 3}, Instant: true}),
 		{Name: "a pair", Nodes: 2, Timeouts: 2, Commands: 1, Crashes: 1},
 	}
 }
