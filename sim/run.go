@@ -173,6 +173,7 @@ func newWorld(p Plan, o Options) *world {
 
 func (w *world) result() Result {
 	w.stats.Virtual, w.stats.Committed = w.now, uint64(len(w.checks.ghost))
+	w.trace.end(w)
 	r := Result{Plan: w.plan, Pinned: w.plan, Trace: uint64(w.trace)}
 	r.Pinned.Faults = w.pinned
 	for _, c := range w.clients {

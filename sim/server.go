@@ -283,6 +283,7 @@ func (s *server) save(save *replica.Save) {
 			return
 		}
 		w.tape.tell(Fact{Kind: FactDurable, On: node(s.id), N: saved.Seq})
+		w.trace.saved(&saved)
 		w.checks.saved(s, saved)
 		s.untold = true
 		w.mark(SaveUntold, s.name)
