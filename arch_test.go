@@ -58,6 +58,7 @@ var rooms = []room{
 	{name: "sim", ours: machines + " linearizability", std: simStd,
 		// The wire is a codec of packets that tests plug in.
 		tests: "core/replica/storagetest realnet/wire google.golang.org/protobuf " + rapid},
+	{name: "sim/explore", ours: "core/raft", std: coreStd},
 	// The judge shares no code with what it judges.
 	{name: "linearizability", modules: "github.com/anishathalye/porcupine", tests: goCmp + " " + rapid},
 
@@ -85,7 +86,7 @@ var rooms = []room{
 
 // The rooms in which the same inputs must give the same outputs for ever.
 func deterministic(name string) bool {
-	return name == "sim" || strings.HasPrefix(name, "core/") && name != "core/replica/storagetest"
+	return name == "sim" || name == "sim/explore" || strings.HasPrefix(name, "core/") && name != "core/replica/storagetest"
 }
 
 // Nothing that a binary contains may reach these.

@@ -184,6 +184,7 @@ func (w *world) tried() {
 
 func (w *world) result() Result {
 	w.stats.Virtual, w.stats.Committed = w.now, uint64(len(w.checks.ghost))
+	w.trace.end(w)
 	r := Result{Plan: w.plan, Pinned: w.plan, Trace: uint64(w.trace)}
 	r.Pinned.Faults, r.Pinned.Liveness.Exiles = w.pinned, w.exiled
 	for _, c := range w.clients[:w.plan.Clients] {
