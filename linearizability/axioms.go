@@ -45,7 +45,7 @@ func (ev *evidence) place(s *sighting) place { return place{ev.convs[s.conv], s.
 
 // onePlace: a place has one body and a body one place.
 func (ev *evidence) onePlace(r *Report) {
-	ev.eachSighting(ev.deviceUID, func(s *sighting) {
+	ev.eachSighting(func(s *sighting) {
 		at := ev.earliest(s.conv, s.seq)
 		if at.body != s.body || at.from != s.from && at.from != 0 && s.from != 0 {
 			illegal(r, RuleDuplicate, s.pos, append(s.ids(), at.ids()...), "%v is %d:%s and also %d:%s", ev.place(s),
@@ -62,13 +62,10 @@ func (ev *evidence) onePlace(r *Report) {
 // noPhantom: what a read shows comes from a send that could have put it there. Pushes are held to
 // the same by the feed check.
 func (ev *evidence) noPhantom(r *Report) {
-	ev.eachSighting(ev.deviceUID, func(s *sighting) {
-		if s.op == nil || s.op.Op != OpHistory {
-			return
-		}
+	ev.eachRow(func(s *sighting) {
 		sent, early, foreign := false, true, true
 		for o := range ev.senders(s.body) {
-			uid := ev.deviceUID[o.Dev]
+			uid := ev.deviceUID[o.device]
 			sent = true
 			foreign = foreign && uid != 0 && uid != s.from
 			early = early && o.call > s.t
@@ -89,7 +86,7 @@ func (ev *evidence) noPhantom(r *Report) {
 // denseRows: a page runs after+1, after+2, … and stops only at its limit or at the last message.
 func (ev *evidence) denseRows(r *Report) {
 	for _, o := range ev.ops {
-		if o.Op != OpHistory || !o.ok() {
+		if o.op != opHistory || !o.ok() {
 			continue
 		}
 		n := uint64(len(o.ans.Rows))
@@ -113,8 +110,8 @@ func (ev *evidence) denseRows(r *Report) {
 func (ev *evidence) noHole(r *Report) {
 	hidden := map[uint64]uint64{} // uid, or 0 if not known → unknown sends that may fill a place
 	for _, o := range ev.ops {
-		if b := &ev.bodies[o.body]; o.Op == OpSend && o.unknown() && (b.conv == 0 || b.sent > 1) {
-			hidden[ev.deviceUID[o.Dev]]++
+		if b := &ev.bodies[o.body]; o.op == opSend && o.unknown() && (b.conv == 0 || b.sent > 1) {
+			hidden[ev.deviceUID[o.device]]++
 		}
 	}
 	convs := make([]convID, 0, len(ev.top))
@@ -153,10 +150,10 @@ func (ev *evidence) rising(r *Report) {
 				}
 			}
 			switch _, n, _ := o.count(); {
-			case o.Op == OpSend && n <= top.n:
+			case o.op == opSend && n <= top.n:
 				illegal(r, RuleReorder, o.pos(), ids(o, top.op), "%s got %d, though %d had been there when it was called at %d",
 					o.name(), n, top.n, o.call)
-			case o.Op == OpHistory && n < top.n:
+			case o.op == opHistory && n < top.n:
 				illegal(r, staleness(o, top.op), o.pos(), ids(o, top.op), "%s, called at %d, ends at %d, though %d had been there",
 					o.name(), o.call, n, top.n)
 			}
@@ -167,9 +164,9 @@ func (ev *evidence) rising(r *Report) {
 // staleness names what a read broke that did not see what another had.
 func staleness(read, earlier *operation) string {
 	switch {
-	case earlier == nil || earlier.Dev != read.Dev && earlier.Op == OpSend:
+	case earlier == nil || earlier.device != read.device && earlier.op == opSend:
 		return RuleLostAck
-	case earlier.Op == OpSend:
+	case earlier.op == opSend:
 		return RuleOwnWrites
 	}
 	return RuleMonotonic
@@ -193,12 +190,18 @@ func (ev *evidence) counts() (asks [][]*operation, facts [][]fact) {
 			asks[conv], facts[conv] = append(asks[conv], o), append(facts[conv], fact{o.ret, n, o})
 		}
 	}
-	for _, f := range ev.feeds {
-		for e := range f.pushes() {
-			t := ev.later(e.T)
-			if e.message && ev.earliest(e.conv, e.Seq).t == t {
-				facts[e.conv] = append(facts[e.conv], fact{t: t, n: e.Seq})
+	for conv := range ev.shown {
+		shown := func(seq uint64, s *sighting) {
+			if s.conv != 0 && s.op == nil {
+				facts[conv] = append(facts[conv], fact{t: s.t, n: seq})
 			}
+		}
+		c := &ev.shown[conv]
+		for i := range c.dense {
+			shown(uint64(i)+1, &c.dense[i])
+		}
+		for seq, s := range c.far {
+			shown(seq, &s)
 		}
 	}
 	return asks, facts
@@ -208,9 +211,9 @@ func (ev *evidence) counts() (asks [][]*operation, facts [][]fact) {
 func (o *operation) count() (conv uint32, n uint64, ok bool) {
 	switch {
 	case !o.ok():
-	case o.Op == OpSend:
+	case o.op == opSend:
 		return o.ans.conv, o.ans.Seq, true
-	case o.Op == OpHistory:
+	case o.op == opHistory:
 		return o.conv, o.ans.Last, true
 	}
 	return 0, 0, false
@@ -219,7 +222,7 @@ func (o *operation) count() (conv uint32, n uint64, ok bool) {
 // burnt: a number that a void took has no effect of its own.
 func (ev *evidence) burnt(r *Report) {
 	for _, o := range ev.ops {
-		if void := ev.voids[o.request()]; void != nil && o.Op != OpVoid && o.ok() && !o.isRead() {
+		if void := ev.voids[o.request()]; void != nil && o.op != opVoid && o.ok() && !o.isRead() {
 			illegal(r, RuleBurnt, o.pos(), ids(o, void), "%s took effect, though its number was voided", o.name())
 		}
 	}
@@ -230,7 +233,7 @@ func (ev *evidence) burnt(r *Report) {
 func (ev *evidence) honestNames(r *Report) {
 	known := ev.nameTable()
 	for _, o := range ev.ops {
-		if o.Op != OpList || !o.ok() {
+		if o.op != opList || !o.ok() {
 			continue
 		}
 		prefix, last := fold(o.Prefix), fold(o.AfterKey)

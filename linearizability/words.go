@@ -32,7 +32,7 @@ func (w *words) number(s string) uint32 {
 	if s == "" {
 		return 0
 	}
-	h := maphash.String(seeds[0], s)
+	h := maphash.String(seed, s)
 	tag, mask := uint32(h>>32), uint64(len(w.slots)-1)
 	for i := h & mask; ; i = (i + 1) & mask {
 		switch slot := w.slots[i]; {
@@ -49,7 +49,7 @@ func (w *words) numberOf(b []byte) uint32 {
 	if len(b) == 0 {
 		return 0
 	}
-	h := maphash.Bytes(seeds[0], b)
+	h := maphash.Bytes(seed, b)
 	tag, mask := uint32(h>>32), uint64(len(w.slots)-1)
 	for i := h & mask; ; i = (i + 1) & mask {
 		switch slot := w.slots[i]; {
@@ -93,7 +93,7 @@ func (w *words) grow() {
 		if slot.number == 0 {
 			continue
 		}
-		i := maphash.String(seeds[0], w.at(slot.number-1)) & mask
+		i := maphash.String(seed, w.at(slot.number-1)) & mask
 		for slots[i].number != 0 {
 			i = (i + 1) & mask
 		}
