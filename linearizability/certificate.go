@@ -1,6 +1,7 @@
 package linearizability
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"sort"
@@ -181,19 +182,52 @@ func (c *certificate) prepare(ev *evidence, known, loose []*operation) {
 			c.order = append(c.order, st)
 		}
 	}
-	slices.SortStableFunc(c.order, func(a, b *step) int {
-		if d := compare(a.at, b.at); d != 0 {
-			return d
-		}
-		if a.changesNothing() != b.changesNothing() {
-			if b.changesNothing() {
-				return -1
-			}
-			return 1
-		}
-		return compare(a.call, b.call)
-	})
+	c.order = inLog(c.order)
 	c.addCandidates(free, fixed)
+}
+
+// inLog sorts steps by position, at one position commands before what changes nothing, then by call.
+// Positions are as dense as a log is, so those that are get their places by counting.
+func inLog(list []*step) []*step {
+	top := uint64(0)
+	for _, st := range list {
+		top = max(top, st.at)
+	}
+	if top > 4*uint64(len(list))+1024 {
+		slices.SortStableFunc(list, func(a, b *step) int { return cmp.Or(compare(a.at, b.at), besides(a, b)) })
+		return list
+	}
+	ends := make([]uint32, top+2) // by position: how many stand before it; in the end, where its own end
+	for _, st := range list {
+		ends[st.at+1]++
+	}
+	for i := range top {
+		ends[i+1] += ends[i]
+	}
+	sorted := make([]*step, len(list))
+	for _, st := range list {
+		sorted[ends[st.at]] = st
+		ends[st.at]++
+	}
+	from := uint32(0)
+	for _, to := range ends[:top+1] {
+		if to-from > 1 {
+			slices.SortStableFunc(sorted[from:to], besides)
+		}
+		from = to
+	}
+	return sorted
+}
+
+// besides compares steps at one position.
+func besides(a, b *step) int {
+	switch still := a.changesNothing(); {
+	case still == b.changesNothing():
+		return compare(a.call, b.call)
+	case still:
+		return 1
+	}
+	return -1
 }
 
 // expire is the end of a lease as if somebody had called for it.

@@ -97,7 +97,8 @@ func (c *compiler) compile(rules Rules, ops []*operation) (*spec, []step) {
 		switch o.op {
 		case opSignup:
 			st.account = int32(len(sp.signups))
-			sp.signups = append(sp.signups, st)
+			made := *st // a pointer into steps would keep all of them
+			sp.signups = append(sp.signups, &made)
 			if o.ok() {
 				if _, taken := sp.owner[o.ans.UID]; taken {
 					sp.sharedUID = true

@@ -30,6 +30,7 @@ type evidence struct {
 	shown     []shownConv           // by number of the conversation
 	bodies    []bodyEvidence        // by number of the word
 	others    map[uint32][]*operation
+	disputed  bool                // some place has two bodies or authors, or a body two places
 	odd       map[uint32]sighting // of bodies that are not what was first seen at their place
 	known     []*operation        // see resolve
 	loose     []*operation
@@ -201,8 +202,14 @@ func (ev *evidence) collect(s *sighting) {
 		old = c.far[s.seq]
 	}
 	first := ev.first(s.body)
-	if old.conv == 0 {
+	switch {
+	case old.conv == 0:
 		c.filled++
+	case old.body != s.body || old.from != s.from:
+		ev.disputed = true
+	}
+	if first.conv != 0 && (first.conv != s.conv || first.seq != s.seq) {
+		ev.disputed = true
 	}
 	if old.conv == 0 || s.t < old.t {
 		ev.displace(&old)

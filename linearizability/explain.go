@@ -95,7 +95,7 @@ func (sp *spec) rowsExpected(s *state, st *step, last *message) string {
 	var rows []Row
 	for seq := st.After + 1; seq <= last.count() && len(rows) <= shown; seq++ {
 		m := last.at(seq)
-		rows = append(rows, Row{uint64(m.seq), m.pos(), s.accounts[m.author].uid, m.op.text()})
+		rows = append(rows, Row{uint64(m.seq), m.pos, s.accounts[m.author].uid, m.op.text()})
 	}
 	return rowsText(rows)
 }

@@ -180,7 +180,7 @@ func (c *feedCheck) logged(e *push) *message {
 // truePos is where the certified log has an event, or what the push claims.
 func truePos(m *message, e *push) uint64 {
 	if m != nil {
-		if pos := m.pos(); pos != 0 {
+		if pos := m.pos; pos != 0 {
 			return pos
 		}
 	}
@@ -341,8 +341,8 @@ func (w *follower) agreement(e *push, m *message) {
 	case m.op.body != e.body || w.l.from(m) != e.From:
 		w.add(Illegal, RuleFeedAgreement, f, e, "event %d is %d:%s, in the log it is %d:%s", e.N, e.From, f.body(e),
 			w.l.from(m), m.op.text())
-	case m.pos() != 0 && e.Pos != 0 && m.pos() != e.Pos:
-		w.add(PositionContract, RuleFeedAgreement, f, e, "event %d stands at %d in the log", e.N, m.pos())
+	case m.pos != 0 && e.Pos != 0 && m.pos != e.Pos:
+		w.add(PositionContract, RuleFeedAgreement, f, e, "event %d stands at %d in the log", e.N, m.pos)
 	}
 }
 
@@ -382,7 +382,7 @@ func (w *follower) pastEnd(e *push, pos uint64) {
 func (w *follower) gaps(e *push, pos uint64) {
 	if w.known && pos > w.last {
 		if m := w.missing(pos); m != nil {
-			w.add(Illegal, RuleFeedGap, w.f, e, "%s, at %d, is missing before event %d", m.op.text(), m.pos(), e.N)
+			w.add(Illegal, RuleFeedGap, w.f, e, "%s, at %d, is missing before event %d", m.op.text(), m.pos, e.N)
 		}
 	}
 	w.last, w.known = max(w.last, pos), e.Kind != PushSkipped && (w.known || pos != 0)
@@ -391,11 +391,11 @@ func (w *follower) gaps(e *push, pos uint64) {
 // missing returns a message of the account strictly between the last position and another, unless
 // it is deferred.
 func (w *follower) missing(to uint64) *message {
-	for len(w.due) > 0 && w.due[0].pos() <= w.last {
+	for len(w.due) > 0 && w.due[0].pos <= w.last {
 		w.due = w.due[1:]
 	}
 	for _, m := range w.due {
-		if m.pos() >= to {
+		if m.pos >= to {
 			break
 		}
 		if !w.isDeferred(m) && !w.mayYetCome(m) {
@@ -442,13 +442,13 @@ func (w *follower) complete() {
 			continue
 		}
 		due++
-		if w.reaches && m.pos() > w.reachPos && first == nil {
+		if w.reaches && m.pos > w.reachPos && first == nil {
 			first = m
 		}
 	}
 	switch {
 	case first != nil:
-		w.add(Illegal, RuleFeedComplete, f, nil, "%s, at %d, never came", first.op.text(), first.pos())
+		w.add(Illegal, RuleFeedComplete, f, nil, "%s, at %d, never came", first.op.text(), first.pos)
 	case due > w.reached:
 		w.add(Illegal, RuleFeedComplete, f, nil, "reached event %d, but the log has %d messages", w.reached, due)
 	}

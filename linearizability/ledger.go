@@ -105,7 +105,7 @@ func (w *ledgerWriter) note(st *step, at uint64, account int32, out outcome) {
 	case opDelete:
 		w.end(account, nobody, at)
 	case opSend:
-		if out.last.pos() != 0 {
+		if out.last.pos != 0 {
 			w.sent.add(out.last)
 		}
 	}

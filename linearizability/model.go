@@ -227,7 +227,7 @@ func (sp *spec) send(s *state, st *step) outcome {
 	}
 	from := s.devices[st.dev].account
 	conv := sp.convNo(from, to)
-	m := s.conv(conv).then(sp.message(message{author: from, other: to, op: st.operation}))
+	m := s.conv(conv).then(sp.message(message{pos: st.at, author: from, other: to, op: st.operation}))
 	s.setConv(conv, m)
 	return outcome{author: from, account: to, last: m}
 }
@@ -300,7 +300,7 @@ func (sp *spec) rowsFit(s *state, st *step, last *message) bool {
 		if row.Seq != uint64(m.seq) || st.ans.words[i] != m.op.body || !sp.isUID(s, m.author, row.From) {
 			return false
 		}
-		if st.at != 0 && row.Pos != 0 && m.pos() != 0 && row.Pos != m.pos() {
+		if st.at != 0 && row.Pos != 0 && m.pos != 0 && row.Pos != m.pos {
 			return false
 		}
 	}

@@ -48,6 +48,9 @@ func (s *scanner) scan(b []byte, l *line, v *validator) (h head, ok bool) {
 			}
 			h = kind<<4 | no
 			l.Op = ops[no]
+		case f.code == cKind && kinds[kind] == Push && s.literal(`"message"`):
+			l.Kind = PushMessage
+			h = kindPush<<4 | pushMessage
 		case !s.value(f.code, l):
 			return 0, false
 		case f.code == cID && kinds[kind] == OK:

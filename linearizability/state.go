@@ -52,13 +52,11 @@ type device struct {
 type message struct {
 	prev, jump    *message
 	op            *operation // that sent it
+	pos           uint64     // where the log has it, or 0
 	hash          key        // of this and all before it
 	seq           uint32
 	author, other int32 // accounts
 }
-
-// pos is where the log has it, or 0.
-func (m *message) pos() uint64 { return m.op.place() }
 
 func (m *message) count() uint64 {
 	if m == nil {

@@ -110,6 +110,8 @@ func (c *checker) complain(p *problem) {
 }
 
 func (c *checker) check(file string) (lin.Report, error) {
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(-1)) // as it was
+	defer debug.SetGCPercent(debug.SetGCPercent(100))
 	h, err := c.read(file)
 	if err != nil {
 		return lin.Report{}, err
@@ -169,12 +171,13 @@ func (c *checker) read(name string) (*lin.History, error) {
 	return h, nil
 }
 
-// spare has the collector aim at little more memory than the file is long, which is what a judgement
-// needs: a third less than it would take by itself, for a tenth more time. GOMEMLIMIT overrules it.
+// spare has the collector aim at three quarters of the file's length, which is what a judgement
+// needs, and rest until then. GOMEMLIMIT and GOGC overrule it.
 func spare(size int64) {
 	const least = 256 << 20
-	if os.Getenv("GOMEMLIMIT") == "" && size > 0 {
-		debug.SetMemoryLimit(max(size, least))
+	if os.Getenv("GOMEMLIMIT") == "" && os.Getenv("GOGC") == "" && size > 0 {
+		debug.SetMemoryLimit(max(size/4*3, least))
+		debug.SetGCPercent(400)
 	}
 }
 
