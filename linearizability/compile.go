@@ -54,9 +54,12 @@ func compile(rules Rules, ops []*operation) (*spec, []step) {
 	return new(compiler).compile(rules, ops)
 }
 
-// A compiler keeps room for one specification after the other. What it numbers has numbers already,
-// but those of a whole record.
-type compiler struct{ keys, devices smallNumbers }
+// A compiler keeps room for one specification after the other: the steps of one are those of the
+// next. What it numbers has numbers already, but those of a whole record.
+type compiler struct {
+	keys, devices smallNumbers
+	steps         []step
+}
 
 // smallNumbers has the number of each that has one, plus 1. In between it is empty.
 type smallNumbers []int32
@@ -77,7 +80,8 @@ func (c *compiler) compile(rules Rules, ops []*operation) (*spec, []step) {
 		pairs:     map[[2]int32]int32{},
 	}
 	c.numberKeys(sp, ops)
-	steps := make([]step, len(ops))
+	c.steps = slices.Grow(c.steps[:0], len(ops))[:len(ops)]
+	steps := c.steps
 	var previous []*step // by device: the last of its ordinary commands
 	for i, o := range ops {
 		st := &steps[i]

@@ -38,7 +38,7 @@ var searchMutants = []mutant{
 	{"the last operation is skipped", "engine.go",
 		`e.nodes[must].next != must; {`, `e.nodes[e.nodes[e.nodes[must].next].next].next != must; {`},
 	{"equal times are an order", "engine.go",
-		`calls[0].call <= returns[0].ret`, `calls[0].call < returns[0].ret`},
+		`steps[calls[0]].call <= steps[returns[0]].ret`, `steps[calls[0]].call < steps[returns[0]].ret`},
 	{"a configuration forgets what is placed", "engine.go",
 		`key { return e.s.hash.xor(e.put) }`, `key { return e.s.hash }`},
 	{"a configuration forgets the state", "engine.go",

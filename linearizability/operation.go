@@ -209,10 +209,12 @@ func newRecord(h *History) *record {
 			voids: map[request]*operation{}},
 		tape:  t,
 		all:   make([]operation, 0, t.calls),
+		sends: map[pair32]*callDetails{},
 		args:  map[argsKey]*callDetails{},
-		plain: map[[2]uint32]*answerDetails{},
+		plain: map[pair32]*answerDetails{},
 		keys:  map[string]int32{},
 		gone:  map[*operation]bool{},
+		ids:   numbering{count: 2 * t.calls}, // room for ids that are not quite dense
 	}
 	for l := range t.without() {
 		w.add(l)
@@ -230,22 +232,28 @@ func newRecord(h *History) *record {
 type recordWriter struct {
 	r     *record
 	tape  *tape
-	ids   numbering   // id → place in all
-	all   []operation // never grows beyond its room: pointers to them are kept
+	ids   numbering               // id → place in all
+	all   []operation             // never grows beyond its room: pointers to them are kept
+	sends map[pair32]*callDetails // by device and recipient
 	args  map[argsKey]*callDetails
-	plain map[[2]uint32]*answerDetails // by conversation and code
-	page  *answerDetails               // the last page of names
-	keys  map[string]int32             // folded names
+	plain map[pair32]*answerDetails // by conversation and code
+	page  *answerDetails            // the last page of names
+	keys  map[string]int32          // folded names
 	gone  map[*operation]bool
 }
 
 // argsKey names the arguments that many calls share, by numbers of words.
 type argsKey struct {
-	op           head
-	dev, to      uint32
-	after, limit uint64
-	prefix       uint32
+	op            head
+	dev           uint32
+	prefix, after uint32
+	limit         uint64
 }
+
+// pair32 is two numbers in one.
+type pair32 uint64
+
+func pairOf(a, b uint32) pair32 { return pair32(a)<<32 | pair32(b) }
 
 func (w *recordWriter) add(l *line) {
 	switch l.E {
@@ -290,15 +298,19 @@ func (w *recordWriter) inv(l *line) {
 
 func (w *recordWriter) call(l *line) *callDetails {
 	shared := l.Op != OpSignup && l.Op != OpLogin && l.Op != OpHistory
-	key := argsKey{op: opNo(l.Op), dev: l.no[cDev]}
-	switch l.Op {
-	case OpSend:
-		key.to = l.no[cTo]
-	case OpList:
-		key.after, key.limit, key.prefix = uint64(l.no[cAfterKey]), l.Limit, l.no[cPrefix]
-	}
-	if a := w.args[key]; shared && a != nil {
-		return a
+	key, to := argsKey{op: opNo(l.Op), dev: l.no[cDev]}, pairOf(l.no[cDev], l.no[cTo])
+	switch {
+	case key.op == opSend:
+		if a := w.sends[to]; a != nil {
+			return a
+		}
+	case key.op == opList:
+		key.after, key.limit, key.prefix = l.no[cAfterKey], l.Limit, l.no[cPrefix]
+		fallthrough
+	case shared:
+		if a := w.args[key]; a != nil {
+			return a
+		}
 	}
 	a := &callDetails{Op: l.Op, Dev: l.Dev, Name: l.Name, To: l.To, Takeover: l.Takeover, Conv: l.Conv, After: l.After,
 		Prefix: l.Prefix, AfterKey: l.AfterKey, Limit: l.Limit,
@@ -311,7 +323,10 @@ func (w *recordWriter) call(l *line) *callDetails {
 	case OpSend:
 		a.key = w.key(l.To)
 	}
-	if shared {
+	switch {
+	case key.op == opSend:
+		w.sends[to] = a
+	case shared:
 		w.args[key] = a
 	}
 	return a
@@ -331,19 +346,20 @@ func (w *recordWriter) key(name string) int32 {
 func (w *recordWriter) answer(l *line) answer { return answer{w.details(l), l.Pos, l.Seq} }
 
 func (w *recordWriter) details(l *line) *answerDetails {
-	key := [2]uint32{}
+	conv, code := uint32(0), uint32(0)
 	if l.Conv != nil {
-		key[0] = l.no[cConv]
+		conv = l.no[cConv]
 	}
 	if l.Code != "" {
-		key[1] = l.no[cCode]
+		code = l.no[cCode]
 	}
+	key := pairOf(conv, code)
 	shared := l.UID == 0 && l.Epoch == 0 && l.Cursor == 0 && l.Rows == nil && l.Last == 0 && l.Names == nil && !l.More
 	if res := w.plain[key]; shared && res != nil {
 		return res
 	}
 	res := &answerDetails{Code: l.Code, Conv: l.Conv, UID: l.UID, Epoch: l.Epoch, Cursor: l.Cursor, Rows: l.Rows,
-		Last: l.Last, Names: l.Names, More: l.More, conv: key[0]}
+		Last: l.Last, Names: l.Names, More: l.More, conv: conv}
 	if l.Rows != nil {
 		res.words = l.rowWords
 	}
