@@ -15,7 +15,7 @@ type ending struct {
 func (ev *evidence) oneSession(r *Report) {
 	ends := ev.endings()
 	for _, o := range ev.ops {
-		if end, ended := ends[o.device]; ended && o.ok() && o.call > end.t && o != end.by {
+		if end := ends[o.device]; end.by != nil && o.ok() && o.call > end.t && o != end.by {
 			illegal(r, RuleOneSession, o.pos(), ids(o, end.by), "%s succeeded after %s, answered at %d, had ended the device",
 				o.name(), end.by.name(), end.t)
 		}
@@ -25,11 +25,11 @@ func (ev *evidence) oneSession(r *Report) {
 	}
 }
 
-// endings finds the devices that are closed for good: logged out, or of a deleted account.
-func (ev *evidence) endings() map[int32]ending {
-	ends := map[int32]ending{}
+// endings finds, by device, those that are closed for good: logged out, or of a deleted account.
+func (ev *evidence) endings() []ending {
+	ends := make([]ending, len(ev.devices))
 	note := func(device int32, o *operation) {
-		if end, ended := ends[device]; !ended || o.ret < end.t {
+		if end := ends[device]; end.by == nil || o.ret < end.t {
 			ends[device] = ending{o.ret, o}
 		}
 	}
@@ -224,12 +224,25 @@ func (ev *evidence) resurrection(r *Report) {
 			}
 		}
 	}
+	reaches := make([][]*operation, len(ev.convs)) // what ended the members of each conversation
+	for conv, uids := range ev.convs {
+		for _, uid := range uids.uids() {
+			if end := ended[uid]; end != nil {
+				reaches[conv] = append(reaches[conv], end)
+			}
+		}
+	}
 	for _, o := range ev.ops {
 		if !o.ok() || o.op != opLogin && o.op != opSend {
 			continue
 		}
-		for _, uid := range append([]uint64{o.ans.UID}, o.ans.Conv...) {
-			if end := ended[uid]; end != nil && before(end, o) {
+		ends := reaches[o.ans.conv]
+		if end := ended[o.ans.UID]; o.op == opLogin && end != nil {
+			ends = []*operation{end}
+		}
+		for _, end := range ends {
+			if before(end, o) {
+				uid := ev.deviceUID[end.device]
 				illegal(r, RuleResurrection, o.pos(), ids(o, end), "%s reached uid %d, deleted at %d", o.name(), uid, end.ret)
 			}
 		}

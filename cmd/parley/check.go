@@ -189,13 +189,13 @@ func (c *checker) read(name string) (*lin.History, error) {
 	return h, nil
 }
 
-// spare has the collector aim at three quarters of the file's length, which is what a judgement
+// spare has the collector aim at five sixths of the file's length, which is what a judgement
 // needs, and rest until then. GOMEMLIMIT and GOGC overrule it.
 func spare(size int64) {
 	const least = 256 << 20
 	if os.Getenv("GOMEMLIMIT") == "" && os.Getenv("GOGC") == "" && size > 0 {
-		debug.SetMemoryLimit(max(size/4*3, least))
-		debug.SetGCPercent(400)
+		debug.SetMemoryLimit(max(size/6*5, least))
+		debug.SetGCPercent(1000)
 	}
 }
 
