@@ -51,12 +51,19 @@ func (s *Store) settle() error {
 // checkpointBeside empties the WAL if nobody reads, and else copies what it can. TRUNCATE beside a
 // reader would wait for it, and then have done nothing.
 func (s *Store) checkpointBeside(urgent bool) error {
+	var busy bool
 	var err error
-	emptied := s.gate.quiet(urgent, func() { _, err = s.w.checkpoint("TRUNCATE") })
-	if !emptied && err == nil {
+	emptied := s.gate.quiet(urgent, func() { busy, err = s.w.checkpoint("TRUNCATE") })
+	switch {
+	case err != nil:
+		return err
+	case !emptied:
 		_, err = s.w.checkpoint("PASSIVE")
+		return err
+	case busy: // another process reads
+		return nil
 	}
-	return err
+	return s.disk.sync(s.path + walSuffix)
 }
 
 // checkpoint copies the WAL into the database. Busy says that a reader, perhaps in another process,
@@ -74,6 +81,15 @@ func (c *conn) checkpoint(mode string) (busy bool, err error) {
 		return false, fmt.Errorf("wal_checkpoint(%s): answer %v", mode, values)
 	}
 	return n != 0, nil
+}
+
+// empty empties the WAL, and makes sure that it stays empty: else a power cut while it is begun anew
+// could leave a torn head before old frames, which looks like damage.
+func (s *Store) empty() error {
+	if err := s.w.empty(); err != nil {
+		return err
+	}
+	return s.disk.sync(s.path + walSuffix)
 }
 
 // empty demands that the WAL is copied whole and cut to nothing.

@@ -45,7 +45,7 @@ func (s *Store) save(v replica.Save) (replica.Saved, error) {
 		return replica.Saved{}, err
 	}
 	s.head = h
-	return saved, nil
+	return saved, s.marker.write(s.mark())
 }
 
 // carryOut does the parts of v in their order, within the transaction that is open.
