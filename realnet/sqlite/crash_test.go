@@ -55,7 +55,7 @@ const (
 	Torn                   // sectors, too, and others with rubbish
 	AllButOne              // sector
 	OnlyOne                // sector
-	losses
+	Losses                 // is how many there are
 )
 
 func (l Loss) String() string {
@@ -108,7 +108,7 @@ func (r *Record) One(random *rand.Rand) Crash {
 			s.apply(c)
 		}
 	}
-	loss := Loss(random.IntN(int(losses)))
+	loss := Loss(random.IntN(int(Losses)))
 	return Crash{At: at, Loss: loss, Note: known, Disk: s.crash(loss, random)}
 }
 
@@ -118,7 +118,7 @@ func (s *platterState) crashes(random *rand.Rand, each int) (list []Crash) {
 		pending += len(n.pending)
 	}
 	had := map[uint64]bool{}
-	for loss := range losses {
+	for loss := range Losses {
 		times := 1
 		if loss >= Prefix {
 			times = min(each, 2*pending)
@@ -278,7 +278,44 @@ func (s *platterState) hash() uint64 {
 // Spin is a platter with this disk.
 func (c Crash) Spin() *Platter { return spin(c.Disk.clone()) }
 
-// Rename of the doors for tests outside the package.
+// Bits is how many bits a file in Dir has; none if there is no such file.
+func (p *Platter) Bits(name string) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_, at := p.state.find(p.local(p.Dir()) + "/" + name)
+	if at == gone {
+		return 0
+	}
+	return 8 * len(p.state.nodes[at].seen)
+}
+
+// Copy is a disk on which everything that is seen on p is kept.
+func (p *Platter) Copy() *Platter {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return spin(p.state.clone())
+}
+
+// Crash is a disk that a power cut now may leave of p.
+func (p *Platter) Crash(loss Loss, random *rand.Rand) *Platter {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return spin(p.state.crash(loss, random))
+}
+
+// Rotten is a copy of p in which one bit of a file is flipped.
+func (p *Platter) Rotten(name string, bit int) *Platter {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := p.state.clone()
+	_, at := s.find(p.local(p.Dir()) + "/" + name)
+	for _, b := range [][]byte{s.nodes[at].seen, s.nodes[at].safe} {
+		b[bit/8] ^= 1 << (bit % 8)
+	}
+	return spin(s)
+}
+
+// The doors of the package for tests outside the package.
 
 // InitOn is Init on a platter.
 func InitOn(p *Platter, id Identity, genesis []row.Row, tables []*row.Table) error {

@@ -37,19 +37,19 @@ type Kind string
 
 // The kinds of operations that can fail.
 const (
-	opRead     Kind = "read"
-	opWrite    Kind = "write"
-	opTruncate Kind = "truncate"
-	opSync     Kind = "sync"
-	opSyncDir  Kind = "sync of a directory"
-	opOpen     Kind = "open"
-	opLook     Kind = "look"
-	opRemove   Kind = "remove"
-	opRename   Kind = "rename"
+	Reading    Kind = "read"
+	Writing    Kind = "write"
+	Truncating Kind = "truncate"
+	Syncing    Kind = "sync"
+	SyncingDir Kind = "sync of a directory"
+	Opening    Kind = "open"
+	Looking    Kind = "look"
+	Removing   Kind = "remove"
+	Renaming   Kind = "rename"
 )
 
 // Kinds are all of them.
-var Kinds = []Kind{opRead, opWrite, opTruncate, opSync, opSyncDir, opOpen, opLook, opRemove, opRename}
+var Kinds = []Kind{Reading, Writing, Truncating, Syncing, SyncingDir, Opening, Looking, Removing, Renaming}
 
 // Failure says which operation fails. A failed write may have been done in part; a failed sync leaves
 // what it should have synced visible, clean, and not on the disk.
@@ -319,7 +319,7 @@ func (p *Platter) open(path string, flag int) (file, error) {
 }
 
 func (p *Platter) openIn(life int, path string, flag int) (*platterFile, error) {
-	if err := p.attempt(life, opOpen); err != nil {
+	if err := p.attempt(life, Opening); err != nil {
 		return nil, err
 	}
 	dir, at := p.state.find(p.local(path))
@@ -342,7 +342,7 @@ type platterFile struct {
 func (f *platterFile) ReadAt(b []byte, off int64) (int, error) {
 	f.p.mu.Lock()
 	defer f.p.mu.Unlock()
-	if err := f.p.attempt(f.life, opRead); err != nil {
+	if err := f.p.attempt(f.life, Reading); err != nil {
 		return 0, err
 	}
 	seen := f.p.state.nodes[f.node].seen
@@ -359,7 +359,7 @@ func (f *platterFile) ReadAt(b []byte, off int64) (int, error) {
 func (f *platterFile) WriteAt(b []byte, off int64) (int, error) {
 	f.p.mu.Lock()
 	defer f.p.mu.Unlock()
-	err := f.p.attempt(f.life, opWrite)
+	err := f.p.attempt(f.life, Writing)
 	n := len(b)
 	if err == errDead || err != nil && !f.p.fail.Half {
 		return 0, err
@@ -375,7 +375,7 @@ func (f *platterFile) Close() error { return nil }
 func (f *platterFile) truncate(size int64) error {
 	f.p.mu.Lock()
 	defer f.p.mu.Unlock()
-	if err := f.p.attempt(f.life, opTruncate); err != nil {
+	if err := f.p.attempt(f.life, Truncating); err != nil {
 		return err
 	}
 	f.p.do(change{what: truncated, node: f.node, off: size})
@@ -385,7 +385,7 @@ func (f *platterFile) truncate(size int64) error {
 func (f *platterFile) size() (int64, error) {
 	f.p.mu.Lock()
 	defer f.p.mu.Unlock()
-	if err := f.p.attempt(f.life, opLook); err != nil {
+	if err := f.p.attempt(f.life, Looking); err != nil {
 		return 0, err
 	}
 	return int64(len(f.p.state.nodes[f.node].seen)), nil
@@ -398,15 +398,15 @@ func (f *platterFile) sync() error {
 }
 
 func (p *Platter) syncNode(life, at int) error {
-	kind, done := opSync, synced
+	kind, done := Syncing, synced
 	if p.state.nodes[at].names != nil {
-		kind, done = opSyncDir, namesSynced
+		kind, done = SyncingDir, namesSynced
 	}
 	err := p.attempt(life, kind)
 	switch {
 	case err == nil:
 		p.do(change{what: done, node: at})
-	case err != errDead && kind == opSync:
+	case err != errDead && kind == Syncing:
 		p.do(change{what: forgotten, node: at})
 	}
 	return err
@@ -461,7 +461,7 @@ func (p *Platter) size(path string) (int64, error) {
 }
 
 func (p *Platter) sizeIn(life int, path string) (int64, error) {
-	if err := p.attempt(life, opLook); err != nil {
+	if err := p.attempt(life, Looking); err != nil {
 		return 0, err
 	}
 	_, at := p.state.find(p.local(path))
@@ -474,7 +474,7 @@ func (p *Platter) sizeIn(life int, path string) (int64, error) {
 func (p *Platter) names(dir string) ([]string, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if err := p.attempt(p.life, opLook); err != nil {
+	if err := p.attempt(p.life, Looking); err != nil {
 		return nil, err
 	}
 	_, at := p.state.find(p.local(dir))
@@ -496,7 +496,7 @@ func (p *Platter) mkdirAll(dir string) error {
 func (p *Platter) mkdirTemp(dir, pattern string) (string, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if err := p.attempt(p.life, opOpen); err != nil {
+	if err := p.attempt(p.life, Opening); err != nil {
 		return "", err
 	}
 	_, at := p.state.find(p.local(dir))
@@ -508,7 +508,7 @@ func (p *Platter) mkdirTemp(dir, pattern string) (string, error) {
 func (p *Platter) rename(from, to string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if err := p.attempt(p.life, opRename); err != nil {
+	if err := p.attempt(p.life, Renaming); err != nil {
 		return err
 	}
 	dir, at := p.state.find(p.local(from))
@@ -526,7 +526,7 @@ func (p *Platter) remove(path string) error {
 }
 
 func (p *Platter) removeIn(life int, path string) error {
-	if err := p.attempt(life, opRemove); err != nil {
+	if err := p.attempt(life, Removing); err != nil {
 		return err
 	}
 	dir, at := p.state.find(p.local(path))

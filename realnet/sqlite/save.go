@@ -17,7 +17,11 @@ func (s *Store) Save(v replica.Save) (replica.Saved, error) {
 	if err := s.settle(); err != nil {
 		return replica.Saved{}, err
 	}
-	saved, err := s.save(v)
+	var saved replica.Saved
+	err := s.neverOver()
+	if err == nil {
+		saved, err = s.save(v)
+	}
 	if err != nil {
 		return replica.Saved{}, s.poison(fmt.Errorf("save %d: %w", v.Seq, err))
 	}

@@ -30,6 +30,7 @@ type Store struct {
 	walLimit   int64      // above this the WAL is checkpointed
 	written    int        // bytes since the WAL was looked at
 	urgent     bool       // it is far too long: every Save looks for a moment to empty it
+	copied     bool       // all of the WAL is in the database, too, but it could not be emptied
 	checkpoint chan error // not nil: one is under way, and says here how it went
 
 	gate    gate
