@@ -35,7 +35,7 @@ type room struct {
 const (
 	coreStd = `bytes cmp crypto/sha256 encoding/binary errors fmt hash/crc32 hash/fnv maps math/bits
 		slices sort strconv strings time unicode/utf8`
-	simStd = coreStd + ` encoding/json io`
+	simStd = coreStd + ` bufio embed encoding/json io`
 
 	machines = `core/chat core/feed core/raft core/replica core/row core/session`
 	rapid    = `pgregory.net/rapid`
@@ -77,6 +77,7 @@ var rooms = []room{
 		modules: "github.com/spf13 golang.org/x/term", tests: "realnet/realnettest " + goCmp},
 	{name: "cmd/parleyd", ours: machines + " linearizability realnet realnet/backup realnet/wire realnet/sqlite",
 		modules: "github.com/spf13", tests: "realnet/realnettest realnet/recording"},
+	{name: "cmd/parleysim", ours: "realnet/wire sim", modules: "github.com/spf13 golang.org/x/term", tests: goCmp},
 	{name: "cmd/parleybench", ours: machines + " linearizability realnet realnet/recording realnet/wire",
 		modules: "github.com/spf13", tests: "realnet/realnettest"},
 }

@@ -69,6 +69,7 @@ func (k *checks) stepped(s *server) {
 		k.positions(s)
 	}
 	k.states(s)
+	k.lively(s)
 	k.order.seen[s.id-1].look(s)
 }
 

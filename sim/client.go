@@ -113,6 +113,7 @@ func (c *client) newDevice() {
 		}
 	}
 	c.box = session.ClientRecovered{NextDSeq: 1, Pos: c.box.Pos, Server: c.box.Server}
+	c.w.tape.device(c)
 	c.cursor, c.placed, c.ops = 0, false, nil
 	c.begin()
 }
@@ -128,11 +129,11 @@ func (c *client) begin() {
 	c.lastID, c.retried = 0, nil
 	c.feed = subscription{reader: feed.Reader{Cursor: c.cursor}, over: c.feed.over}
 	r := w.dice.roll(diceClock, 1<<62|uint64(c.n)<<32|uint64(c.life))
-	c.clock = clock{start: r.between(0, time.Hour), ppm: int64(r.upTo(2*w.plan.Knobs.DriftPpm+1) - w.plan.Knobs.DriftPpm)}
+	c.clock = clock{start: r.between(0, time.Hour), since: w.now, ppm: int64(r.upTo(2*w.plan.Knobs.DriftPpm+1) - w.plan.Knobs.DriftPpm)}
 	cfg := session.ClientConfig{Servers: len(w.servers), Seed: r.next(), Window: w.plan.Knobs.Window,
 		Void: chat.EncodeCommand(chat.Void{}), Silence: 700 * time.Millisecond}
 	c.up = true
-	c.tickAt = 0
+	c.tickAt = noTick
 	w.tape.tell(Fact{Kind: FactBorn, On: person(c.n), N: uint64(c.life)})
 	c.machine = session.NewClient(cfg, c.box, c.clock.local(w.now))
 	c.take(session.Tick{})
@@ -143,8 +144,14 @@ func (c *client) crash() {
 	if !c.up {
 		return
 	}
-	if c.saving != nil && c.roll("crash", uint64(c.life)).upTo(2) == 0 {
-		c.stored(*c.saving)
+	if c.saving != nil {
+		c.w.mark(ClientDiedSaving, c.name)
+		if c.roll("crash", uint64(c.life)).upTo(2) == 0 {
+			c.stored(*c.saving)
+		}
+	}
+	if len(c.box.Lines) > 0 {
+		c.w.mark(ClientDiedOwing, c.name)
 	}
 	c.endFeed("crash")
 	c.up = false
@@ -181,6 +188,7 @@ func enters(cmd chat.Command) bool {
 // restart brings the client back with what its files hold. What it had asked for goes on by itself;
 // if nothing was under way, the person does.
 func (c *client) restart() {
+	c.w.tape.tell(Fact{Kind: FactBorn, On: person(c.n), N: uint64(c.life) + 1})
 	c.begin()
 	c.reattach()
 	c.next()
@@ -244,7 +252,7 @@ func (c *client) schedule() {
 	gen := c.ticks
 	c.later(c.clock.when(d, c.w.now), "client-tick", func() {
 		if c.ticks == gen {
-			c.tickAt = 0
+			c.tickAt = noTick
 			c.take(session.Tick{})
 		}
 	})
@@ -324,7 +332,7 @@ func (c *client) send(s *session.ClientSend) {
 	t := c.stream(s.Server)
 	in := replica.Call{Conn: t.id, ID: s.ID, Device: c.dev.id, Token: c.dev.token, DSeq: s.DSeq, Through: s.Through,
 		Pos: replica.Pos{Epoch: s.MinPos.Epoch, Index: raftIndex(s.MinPos.Index)}, Secret: s.Secret,
-		Origin: "sim", Date: c.w.now.Milliseconds()}
+		Origin: "sim"}
 	if s.Command != nil {
 		cmd, err := chat.DecodeCommand(s.Command)
 		if err != nil {
@@ -344,6 +352,7 @@ func (c *client) send(s *session.ClientSend) {
 		if in.Secret {
 			t.server.passwords[call{in.Conn, in.ID}] = passwords{"secret", "secret"}
 		}
+		in.Date = t.server.date()
 		return replica.Calls{List: []replica.Call{in}}
 	})
 }

@@ -36,6 +36,7 @@ type family struct {
 	damage   bool          // what it does is there to stay; plans that go beyond always have it
 	byHand   bool          // only plans written by hand have it: it is not survived, and not noticed either
 	lasting  int           // one in eight lasts until all heals, if not 0
+	beyond   bool          // more than Parley promises to survive: no seed draws it
 	aim      func(r *roll, p *Plan, f *Fault)
 	strike   func(w *world, f Fault)
 }
@@ -44,8 +45,11 @@ type family struct {
 func families() []family {
 	var all []family
 	all = append(all, lifeFaults()...)
+	all = append(all, ambushes()...)
+	all = append(all, clockFaults()...)
 	all = append(all, netFaults()...)
 	all = append(all, diskFaults()...)
+	all = append(all, canaries()...)
 	for i := range all {
 		f := &all[i]
 		f.shortest, f.chance = cmp.Or(f.shortest, 20*time.Millisecond), cmp.Or(f.chance, 500_000)

@@ -12,6 +12,10 @@ func Generate(seed uint64, profile Profile) Plan {
 		Chaos: Span(size.chaos), Multi: r.ppm(250_000), Password: r.ppm(400_000), Search: seed%size.searchEvery == 0}
 	p.Knobs = drawKnobs(d.roll(dicePlan, 1))
 	p.Network = drawNetwork(d.roll(dicePlan, 2))
+	if !p.Network.Streams {
+		p.Knobs.SnapshotChunk = 0 // a sender waits half a second for each that is overtaken, as on a real stream none is
+	}
+	p.Liveness = drawLiveness(d.roll(dicePlan, 3), p.Voters)
 	p.Beyond = d.roll(dicePlan, hashText("beyond")).ppm(30_000)
 	p.addFaults(d, 0, size.faults)
 	items := size.items / p.Clients
@@ -53,16 +57,17 @@ func (s size) rest(clients int) time.Duration {
 func drawKnobs(r *roll) Knobs {
 	ms := func(n int) Span { return Span(time.Duration(n) * time.Millisecond) }
 	return Knobs{
-		KeepEntries: []int{1, 4, 16, 64, 1 << 20}[r.upTo(5)],
-		MaxAppend:   []int{1, 200, 1000, 1 << 20}[r.upTo(4)],
-		MaxQueue:    []int{30, 10_000, 10_000, 10_000}[r.upTo(4)],
-		Lease:       ms([]int{3000, 10_000, 30_000}[r.upTo(3)]),
-		Window:      []int{1, 2, 8}[r.upTo(3)],
-		Page:        50,
-		Effects:     ms([]int{1, 20, 250, 3000}[r.upTo(4)]),
-		SaveMin:     Span(100 * time.Microsecond),
-		SaveMax:     ms([]int{1, 5, 20}[r.upTo(3)]),
-		DriftPpm:    []int{0, 1000, 20_000}[r.upTo(3)],
+		KeepEntries:   []int{1, 4, 16, 64, 1 << 20}[r.upTo(5)],
+		MaxAppend:     []int{1, 200, 1000, 1 << 20}[r.upTo(4)],
+		MaxQueue:      []int{30, 10_000, 10_000, 10_000}[r.upTo(4)],
+		Lease:         ms([]int{3000, 10_000, 30_000}[r.upTo(3)]),
+		Window:        []int{1, 2, 8}[r.upTo(3)],
+		Page:          50,
+		Effects:       ms([]int{1, 20, 250, 3000}[r.upTo(4)]),
+		SaveMin:       Span(100 * time.Microsecond),
+		SaveMax:       ms([]int{1, 5, 20}[r.upTo(3)]),
+		SnapshotChunk: []int{0, 300, 3000}[r.upTo(3)],
+		DriftPpm:      []int{0, 1000, 20_000, maxDriftPpm}[r.upTo(4)],
 	}
 }
 
@@ -73,7 +78,7 @@ func GenerateLong(seed uint64, operations int) Plan {
 	const clients, perItem, rest = 6, 1.7, 75 * time.Millisecond
 	items := max(1, int(float64(operations)/perItem/clients)) //arch:allow float: an estimate, before the run
 	p := Generate(seed, Lite)
-	p.Profile, p.Voters, p.Clients, p.Multi, p.Search, p.Ops = Long, 3, clients, false, false, nil
+	p.Profile, p.Voters, p.Clients, p.Multi, p.Search, p.Ops, p.Liveness = Long, 3, clients, false, false, nil, Liveness{}
 	p.Knobs.KeepEntries, p.Knobs.MaxAppend, p.Knobs.MaxQueue = 4096, 1<<20, 10_000
 	p.Knobs.Window, p.Knobs.Page = 8, 10
 	d := Dice(seed)
@@ -102,6 +107,9 @@ func (p *Plan) repeatFaults(d Dice, length time.Duration) {
 // addFaults draws which families strike, how often, and when. Every family has draws of its own.
 func (p *Plan) addFaults(d Dice, bout uint64, most int) {
 	for _, f := range families() {
+		if f.beyond {
+			continue
+		}
 		r := d.roll(dicePlan, bout<<32^hashText(string(f.kind)))
 		if off := r.ppm(1_000_000 - f.chance); off && !(f.damage && p.Beyond) || f.byHand {
 			continue

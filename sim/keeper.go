@@ -24,10 +24,11 @@ func (s *server) save(save *replica.Save) {
 		return
 	}
 	s.saves++
+	s.saveAt = w.now
 	w.stats.Saves++
 	r := w.dice.roll(diceDisk, uint64(s.id)<<48|s.saves)
 	d := r.between(time.Duration(w.plan.Knobs.SaveMin), time.Duration(w.plan.Knobs.SaveMax))
-	if s.slow > 0 {
+	if s.slow > 0 && !w.healed || w.exiles.how[s.id] == WornDisk {
 		d += r.between(50*time.Millisecond, 700*time.Millisecond)
 	}
 	s.saving = w.nameSave(s, save)
@@ -71,8 +72,10 @@ func (s *server) saved(save *replica.Save, saved replica.Saved, err error, ear t
 		s.w.mark(SaveFailed, s.name)
 		s.w.markIf(errors.As(err, &t) && t.kind == NoSpace, OutOfSpace, s.name)
 	} else {
-		s.w.tape.tell(Fact{Kind: FactDurable, On: node(s.id), N: saved.Seq})
+		s.w.tape.tell(Fact{Kind: FactDurable, On: node(s.id), N: saved.Seq, M: uint64(s.disk.last())})
 		s.w.checks.saved(s, saved)
+		s.untold = true
+		s.w.mark(SaveUntold, s.name)
 	}
 	in, stop := replica.SaveAnswer(save, saved, err)
 	// The crash that hits between the disk's word and the machine's ear is a case of its own.
@@ -86,7 +89,10 @@ func (s *server) answered(in replica.Input, stop *replica.Stop, d time.Duration,
 		return
 	}
 	if in != nil {
-		s.later(d, name, func() { s.take(in) })
+		s.later(d, name, func() {
+			s.untold = s.untold && name != "stored"
+			s.take(in)
+		})
 	}
 }
 

@@ -70,7 +70,7 @@ func (w *world) everyLink(do func(l *link)) {
 }
 
 func (w *world) open(from, to raft.ID) bool {
-	return w.healed || w.link(from, to).shut == 0
+	return !w.exiles.cut[from][to] && (w.healed || w.link(from, to).shut == 0)
 }
 
 // shutLink shuts a link once more, or ends one reason for which it is shut.

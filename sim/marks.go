@@ -20,8 +20,10 @@ type markInfo struct {
 func marks() []markInfo {
 	var all []markInfo
 	all = append(all, raftMarks()...)
+	all = append(all, momentMarks()...)
 	all = append(all, diskMarks()...)
 	all = append(all, netMarks()...)
+	all = append(all, lifeMarks()...)
 	return all
 }
 
@@ -69,6 +71,7 @@ func (w *world) watched(s *server, was *raft.Status) {
 	switch {
 	case leads && !led:
 		w.mark(ElectionWon, on)
+		w.won(s)
 		if s.disk.last() < now.Last.Index {
 			w.mark(LeaderUnsaved, on)
 		}

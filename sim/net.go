@@ -87,6 +87,8 @@ func (w *world) send(msg *replica.PeerMessage) {
 	p := packet{msg: msg, id: w.name(msg), nth: l.packets, conn: l.conn, from: w.server(msg.From).life, boot: w.server(msg.From).disk.boot, to: w.server(msg.To).life}
 	p.roll = roll{dice: w.dice, dom: diceLink, actor: uint64(msg.From)<<32 | uint64(msg.To)<<24 | l.packets<<40}
 	switch n := &w.plan.Network; {
+	case w.exiles.cut[msg.From][msg.To]:
+		w.stats.Lost++
 	case w.healed:
 		w.transmit(l, &p)
 	case n.Streams && w.now < l.deaf || !n.Streams && l.shut > 0:
@@ -153,12 +155,19 @@ func (w *world) keptFor(r *roll) time.Duration {
 
 func (w *world) delay(l *link, r *roll) time.Duration {
 	n := &w.plan.Network
-	if w.plan.Still {
-		return time.Duration(n.DelayMin)
-	}
 	delays := n.delays()
 	d := delays.draw(r)
-	if w.healed {
+	if w.plan.Still {
+		d = time.Duration(n.DelayMin)
+	}
+	d += w.exiles.lag(l.from, l.to)
+	switch {
+	case w.healed:
+		return d
+	case l.weather.lag > 0: // which no dice decide
+		d += min(l.weather.lag, (w.now-l.weather.lagging)/2)
+	}
+	if w.plan.Still {
 		return d
 	}
 	if r.ppm(n.SlowPpm + l.weather.slow) {
@@ -166,9 +175,6 @@ func (w *world) delay(l *link, r *roll) time.Duration {
 	}
 	if l.weather.stretch > 0 {
 		d += r.between(0, l.weather.stretch)
-	}
-	if l.weather.lag > 0 {
-		d += min(l.weather.lag, (w.now-l.weather.lagging)/2)
 	}
 	return d
 }

@@ -341,7 +341,7 @@ func throughTheWire(m *replica.PeerMessage) (*replica.PeerMessage, error) {
 // A run is the same whether messages are copied or encoded and decoded: nothing is shared, and the
 // converters lose nothing.
 func TestTheWireChangesNothing(t *testing.T) {
-	for seed := range uint64(25) {
+	for seed := range uint64(10) {
 		p := Generate(seed, Lite)
 		a, b := Run(p), RunWith(p, Options{Codec: throughTheWire})
 		if a.Trace != b.Trace || b.Failure != nil {

@@ -260,16 +260,18 @@ func (c *client) repeat(r *roll) {
 	c.repeats++
 	t := c.stream(r.upTo(len(c.w.servers)))
 	in := replica.Call{Conn: t.id, ID: repeatsFrom + c.repeats, Device: c.last.dev.id, Token: c.last.dev.token,
-		DSeq: c.last.dseq, Command: c.last.cmd, Origin: "sim", Date: c.w.now.Milliseconds()}
+		DSeq: c.last.dseq, Command: c.last.cmd, Origin: "sim"}
 	if c.w.plan.Password && needsSecret(in.Command) {
 		in.Secret = true
 	}
 	c.w.stats.Repeats++
+	c.w.say(person(c.n), "repeats no. %d to n%d: %s", in.DSeq, t.server.id, c.last.words())
 	want := c.last
 	t.toServer(func() replica.Input {
 		if in.Secret {
 			t.server.passwords[call{in.Conn, in.ID}] = passwords{"secret", "secret"}
 		}
+		in.Date = t.server.date()
 		c.w.checks.repeated(in.ID, uint64(c.n), want)
 		return replica.Calls{List: []replica.Call{in}}
 	})

@@ -15,21 +15,22 @@ import (
 // and what they do. Generate makes one from a seed; it can be written by hand as well, and parts can
 // be cut out of it: what is left means the same as before.
 type Plan struct {
-	Format   int     `json:"format"` // planFormat
-	Seed     uint64  `json:"seed"`   // of the dice
-	Profile  Profile `json:"profile"`
-	Note     string  `json:"note,omitempty"` // for people
-	Voters   int     `json:"voters"`
-	Clients  int     `json:"clients"`
-	Multi    bool    `json:"multi,omitempty"`    // login policy multi
-	Password bool    `json:"password,omitempty"` // accounts have passwords
-	Search   bool    `json:"search,omitempty"`   // the history is judged without its positions, too
-	Beyond   bool    `json:"beyond,omitempty"`   // damage may exceed what is survived; then who halts is right, too
-	Chaos    Span    `json:"chaos"`              // how long faults happen; then all heals
-	Knobs    Knobs   `json:"knobs"`
-	Network  Network `json:"network"`
-	Faults   []Fault `json:"faults"`
-	Ops      []Op    `json:"ops"` // of each client in this order
+	Format   int      `json:"format"` // planFormat
+	Seed     uint64   `json:"seed"`   // of the dice
+	Profile  Profile  `json:"profile"`
+	Note     string   `json:"note,omitempty"` // for people
+	Voters   int      `json:"voters"`
+	Clients  int      `json:"clients"`
+	Multi    bool     `json:"multi,omitempty"`    // login policy multi
+	Password bool     `json:"password,omitempty"` // accounts have passwords
+	Search   bool     `json:"search,omitempty"`   // the history is judged without its positions, too
+	Beyond   bool     `json:"beyond,omitempty"`   // damage may exceed what is survived; then who halts is right, too
+	Chaos    Span     `json:"chaos"`              // how long faults happen; then all heals
+	Knobs    Knobs    `json:"knobs"`
+	Network  Network  `json:"network"`
+	Liveness Liveness `json:"liveness,omitzero"` // the second phase
+	Faults   []Fault  `json:"faults"`
+	Ops      []Op     `json:"ops"` // of each client in this order
 
 	// Still turns the dice of links and disks off: packets and saves take the least time they may, and
 	// nothing is lost, doubled or late but what Deviations lists.
@@ -52,16 +53,17 @@ const (
 
 // Knobs make rare things common, without a hook in production code.
 type Knobs struct {
-	KeepEntries int  `json:"keep_entries"` // log entries kept behind the applied index
-	MaxAppend   int  `json:"max_append"`   // bytes per append message
-	MaxQueue    int  `json:"max_queue"`    // undelivered events per account
-	Lease       Span `json:"lease"`        // cluster time
-	Effects     Span `json:"effects"`      // how long row changes wait for company
-	Window      int  `json:"window"`       // commands a client may have in flight
-	Page        int  `json:"page"`         // messages a client asks for at once, at most
-	SaveMin     Span `json:"save_min"`     // a save takes between these
-	SaveMax     Span `json:"save_max"`
-	DriftPpm    int  `json:"drift_ppm"` // clocks run up to so much too fast or too slow
+	KeepEntries   int  `json:"keep_entries"` // log entries kept behind the applied index
+	MaxAppend     int  `json:"max_append"`   // bytes per append message
+	MaxQueue      int  `json:"max_queue"`    // undelivered events per account
+	Lease         Span `json:"lease"`        // cluster time
+	Effects       Span `json:"effects"`      // how long row changes wait for company
+	Window        int  `json:"window"`       // commands a client may have in flight
+	Page          int  `json:"page"`         // messages a client asks for at once, at most
+	SaveMin       Span `json:"save_min"`     // a save takes between these
+	SaveMax       Span `json:"save_max"`
+	SnapshotChunk int  `json:"snapshot_chunk,omitempty"` // bytes of a snapshot per message
+	DriftPpm      int  `json:"drift_ppm"`                // clocks run up to so much too fast or too slow
 }
 
 // Op is one thing that a client does when it has done the one before.
@@ -171,6 +173,9 @@ func (p *Plan) Check() error {
 	if err := p.Network.check(); err != nil {
 		return err
 	}
+	if err := p.checkLiveness(); err != nil {
+		return fmt.Errorf("liveness: %w", err)
+	}
 	for _, f := range p.Faults {
 		if err := p.checkFault(f); err != nil {
 			return fmt.Errorf("fault %d: %w", f.ID, err)
@@ -196,6 +201,8 @@ func (k *Knobs) check() error {
 	switch {
 	case k.KeepEntries < 1 || k.MaxAppend < 1 || k.MaxQueue < 1 || k.Window < 1 || k.Page < 1:
 		return errors.New("knobs: keep_entries, max_append, max_queue, window and page are at least 1")
+	case k.SnapshotChunk < 0:
+		return fmt.Errorf("knobs: snapshots in chunks of %d bytes", k.SnapshotChunk)
 	case k.Lease <= 0 || k.Effects <= 0:
 		return errors.New("knobs: lease and effects are more than nothing")
 	case k.SaveMin > k.SaveMax:

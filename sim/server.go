@@ -28,11 +28,16 @@ type server struct {
 	firstCommit raft.Term      // the last term in which it committed something as leader
 	out         replica.Output
 	clock       clock
+	wall        wall
 	tickAt      time.Duration // local time of the deadline event that counts
 	ticks       uint64        // its generation
-	slow        int           // slow-disk faults that are on
-	stalled     int           // stalls that are on …
-	held        []func()      // … and what waits for their end
+	born        time.Duration
+	led         raft.Term // the term that it led when it was paused
+	untold      bool      // a save is durable, and the machine does not know
+	midway      *Fault    // it is to die with half of a step done
+	slow        int       // slow-disk faults that are on
+	stalled     int       // stalls that are on …
+	held        []func()  // … and what waits for their end
 	dangers     dangers
 	tries       uint64        // starts that were refused
 	halted      string        // why it waits for a person; empty: it does not
@@ -41,8 +46,9 @@ type server struct {
 	leaving     bool          // asked to resign …
 	away        time.Duration // … and to stay away so long
 	saves       uint64
-	saving      nthSaying // the save in flight
-	shell       uint64    // draws for what the shell does
+	saveAt      time.Duration // when it began
+	saving      nthSaying     // the save in flight
+	shell       uint64        // draws for what the shell does
 	conns       []*stream
 	passwords   map[call]passwords
 }
@@ -54,34 +60,12 @@ type call struct {
 
 type passwords struct{ old, new string }
 
-// clock is a node's monotonic clock: it starts anywhere and runs a little wrong.
-type clock struct {
-	start time.Duration
-	ppm   int64
-}
-
-func (c clock) local(t time.Duration) time.Duration {
-	return c.start + t + time.Duration(int64(t)/1_000_000*c.ppm)
-}
-
-// when is the world's time at which the clock will show at least local.
-func (c clock) when(local, now time.Duration) time.Duration {
-	ahead := local - c.local(now)
-	if ahead <= 0 {
-		return 0
-	}
-	if ahead > time.Hour {
-		return time.Hour
-	}
-	return ahead*1_000_000/time.Duration(1_000_000+c.ppm) + 1
-}
-
 func (w *world) server(id raft.ID) *server { return w.servers[id-1] }
 
 // start begins a life.
 func (s *server) start() {
 	w := s.w
-	if s.halted != "" {
+	if s.halted != "" || w.exiles.holds(s.id) { // who is down for good stays so
 		return
 	}
 	rec, ok := s.open()
@@ -90,7 +74,7 @@ func (s *server) start() {
 	}
 	s.life++
 	r := w.dice.roll(diceClock, uint64(s.id)<<16|uint64(s.life))
-	s.clock = clock{start: r.between(time.Second, time.Hour), ppm: int64(r.upTo(2*w.plan.Knobs.DriftPpm+1) - w.plan.Knobs.DriftPpm)}
+	s.clock = clock{start: r.between(time.Second, time.Hour), since: w.now, ppm: int64(r.upTo(2*w.plan.Knobs.DriftPpm+1) - w.plan.Knobs.DriftPpm)}
 	machine, err := replica.New(w.config(s), rec, s.clock.local(w.now))
 	if err != nil {
 		w.mark(RefusedDamaged, s.name)
@@ -100,9 +84,10 @@ func (s *server) start() {
 	s.machine = machine
 	s.up, s.paused, s.frozen, s.leaving, s.inbox, s.conns = true, false, 0, false, nil, nil
 	s.passwords = map[call]passwords{}
+	s.born, s.untold, s.midway = w.now, false, nil
 	s.status, s.firstCommit = replica.Status{}, 0
-	s.tickAt = 0
-	w.tape.tell(Fact{Kind: FactBorn, On: node(s.id), N: uint64(s.life)})
+	s.tickAt = noTick
+	w.tape.tell(Fact{Kind: FactBorn, On: node(s.id), N: uint64(s.life), M: uint64(s.disk.last())})
 	w.greet(s)
 	s.take(replica.Tick{})
 }
@@ -115,6 +100,7 @@ func (w *world) config(s *server) replica.Config {
 			Seed: w.dice.draw(diceLife, uint64(s.id), uint64(s.life)),
 		},
 		Epoch: 1, KeepEntries: w.plan.Knobs.KeepEntries, EffectDelay: time.Duration(w.plan.Knobs.Effects),
+		Chunk: w.plan.Knobs.SnapshotChunk,
 	}
 }
 
@@ -125,6 +111,7 @@ func (s *server) crash() {
 	}
 	w := s.w
 	s.up = false
+	w.died(s)
 	there := w.dice.draw(diceDisk, uint64(s.id)<<16|uint64(s.life), 0)&1 == 0
 	if w.plan.Still {
 		there = w.still.has(s.saving, Keep)
@@ -171,8 +158,17 @@ func (s *server) take(in replica.Input) {
 	}
 	w.checks.stepped(s)
 	w.watched(s, &was)
+	w.lookedAt(s, in)
+	died := s.midway != nil && s.dieMidway()
 	s.perform()
+	if died {
+		w.kill(s, time.Duration(w.dice.draw(diceLife, uint64(s.id), 1<<40|uint64(s.life))%uint64(500*time.Millisecond)))
+		return
+	}
 	if s.leaving && s.out.Idle && w.failure == nil {
+		if s.led != 0 {
+			w.mark(ResignedLeader, s.name)
+		}
 		w.kill(s, s.away)
 		return
 	}
@@ -182,6 +178,9 @@ func (s *server) take(in replica.Input) {
 }
 
 func (s *server) resume() {
+	if s.w.exiles.holds(s.id) { // who sleeps for good sleeps on
+		return
+	}
 	s.paused = false
 	if s.frozen != 0 {
 		s.clock.start -= s.clock.local(s.w.now) - s.clock.local(s.frozen)
@@ -189,6 +188,7 @@ func (s *server) resume() {
 	}
 	inbox := s.inbox
 	s.inbox = nil
+	s.w.woke(s, len(inbox))
 	s.w.tape.tell(Fact{Kind: FactWoke, On: node(s.id)})
 	s.take(replica.Tick{})
 	slices.SortStableFunc(inbox, s.drained)
@@ -228,6 +228,9 @@ func connection(in replica.Input) uint64 {
 	return 0
 }
 
+// noTick is no deadline: a machine may well say 0, which is long past and means at once.
+const noTick = time.Duration(-1)
+
 func (s *server) schedule() {
 	d := s.machine.Deadline()
 	if d == s.tickAt {
@@ -238,7 +241,7 @@ func (s *server) schedule() {
 	life, gen := s.life, s.ticks
 	s.w.after(s.clock.when(d, s.w.now), "tick", uint64(s.id), func() {
 		if s.up && s.life == life && s.ticks == gen {
-			s.tickAt = 0
+			s.tickAt = noTick
 			s.take(replica.Tick{})
 		}
 	})

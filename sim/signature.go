@@ -26,16 +26,16 @@ func ruleOf(checker, text string) string {
 	text, _, _ = strings.Cut(text, "\n")
 	text = withoutQuotes(text)
 	var b strings.Builder
-	for i := 0; i < len(text); i++ {
-		c := text[i]
-		if !digit(c) {
-			b.WriteByte(c)
-			continue
+	for len(text) > 0 {
+		n := 0
+		for n < len(text) && wordly(text[n]) {
+			n++
 		}
-		for i+1 < len(text) && wordly(text[i+1]) {
-			i++
+		if n == 0 {
+			n = 1
 		}
-		b.WriteByte('#')
+		b.WriteString(withoutNumber(text[:n]))
+		text = text[n:]
 	}
 	rule := b.String()
 	if checker == "liveness" { // after the first number comes the state that somebody was in
@@ -49,6 +49,18 @@ func ruleOf(checker, text string) string {
 func digit(c byte) bool { return '0' <= c && c <= '9' }
 
 func wordly(c byte) bool { return digit(c) || 'a' <= c && c <= 'z' || c == '.' }
+
+// withoutNumber puts "#" for a word with digits; of n1, c0 and the like the letter stays.
+func withoutNumber(word string) string {
+	first := strings.IndexFunc(word, func(r rune) bool { return r < 0x80 && digit(byte(r)) })
+	switch {
+	case first < 0:
+		return word
+	case first == 1 && strings.Trim(word[1:], "0123456789.") == "":
+		return word[:1] + "#"
+	}
+	return "#"
+}
 
 // withoutQuotes leaves of each quotation the marks.
 func withoutQuotes(text string) string {

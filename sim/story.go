@@ -110,7 +110,10 @@ const storyLines = 8
 func (c *Case) Story() []Line {
 	t, crux := c.Tape, c.crux()
 	in := t.cone(crux)
-	matter := numbersOf(c.Result.Failure.Text)
+	matter, listed := numbersOf(c.Result.Failure.Text), map[accident]bool{}
+	for _, d := range c.Result.Plan.Deviations {
+		listed[accident{d.Do, nthSaying{d.Saying, d.Nth}}] = true
+	}
 	type candidate struct {
 		step, score int
 	}
@@ -121,7 +124,11 @@ func (c *Case) Story() []Line {
 		}
 		score := 0
 		for k := range t.facts(i) {
-			score = max(score, t.facts(i)[k].score(matter, in[i]))
+			f := &t.facts(i)[k]
+			score = max(score, f.score(matter, in[i]))
+			if listed[accident{f.accident(), nthSaying{f.Say, f.Nth}}] {
+				score = max(score, 120)
+			}
 		}
 		if slices.Contains(crux, i) {
 			score += 200
@@ -135,6 +142,9 @@ func (c *Case) Story() []Line {
 	told := map[string]int{}
 	for _, a := range all {
 		line := Line{Step: a.step, Text: t.sentence(a.step, matter), Here: a.step == crux[len(crux)-1]}
+		if line.Here && line.Text == "" {
+			line.Text, _ = c.headline()
+		}
 		shape := ruleOf("", line.Text)
 		if told[shape]++; !line.Here && (told[shape] > 2 || line.Text == "") {
 			continue
@@ -165,7 +175,7 @@ func numbersOf(text string) matters {
 }
 
 func (m matters) entry(from, to uint64) bool {
-	for _, word := range []string{"entry", "commit", "position", "at", "applied"} {
+	for _, word := range []string{"entry", "commit", "position", "at", "applied", "append", "after"} {
 		for i := from; i <= to && i < from+1000; i++ {
 			if m[word][i] {
 				return true
@@ -188,7 +198,7 @@ func (f *Fact) score(m matters, inCone bool) int {
 	case FactDied:
 		score = 40
 	case FactBorn:
-		if f.N > 1 {
+		if f.N > 1 && f.On.Kind == 'n' {
 			score = 30
 		}
 	case FactRole:
@@ -233,6 +243,21 @@ func (f *Fact) score(m matters, inCone bool) int {
 		score += 25
 	}
 	return score
+}
+
+// accident is which one a fact may be.
+func (f *Fact) accident() Accident {
+	switch f.Kind {
+	case FactLost:
+		return Lose
+	case FactKept:
+		return Keep
+	case FactSent:
+		return [...]Accident{Slow, Double, Late}[f.N]
+	case FactBegun:
+		return Slow
+	}
+	return ""
 }
 
 // sentence tells one step: who did what.

@@ -41,7 +41,7 @@ func tiny(t *testing.T, name string) Plan {
 	for i := range p.Faults {
 		p.Faults[i].At = Span(time.Duration(i+1) * 300 * time.Millisecond)
 	}
-	p.Ops = nil
+	p.Ops, p.Liveness = nil, Liveness{}
 	p.Faults = slices.DeleteFunc(p.Faults, func(f Fault) bool { return p.checkFault(f) != nil })
 	for c, kinds := range world.scripts {
 		for i, k := range kinds {

@@ -30,11 +30,16 @@ type world struct {
 	codec   Codec   // of packets; nil: a deep copy
 	pinned  []Fault // that struck, and whom
 	lurking []lurker
+	hunts   []hunt
 	healed  bool
-	budget  uint64 // events
-	tape    *Tape  // nil: nothing is recorded
+	living  *living // the second phase, while it lasts
+	exiles  exiles
+	exiled  []Exile // pinned
+	budget  uint64  // events
+	tape    *Tape   // nil: nothing is recorded
 	still   stillness
 	until   uint64 // stop behind this event; 0: do not
+	without []string
 	failure *Failure
 }
 

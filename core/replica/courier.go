@@ -42,7 +42,6 @@ type arriving struct {
 }
 
 const (
-	chunkSize   = 256 << 10
 	chunksAhead = 4
 	resendAfter = 500 * time.Millisecond
 	giveUpAfter = 10 * time.Second
@@ -136,9 +135,9 @@ func (m *Machine) exported(now time.Duration, in Exported, out *Output) {
 
 func (m *Machine) sendChunks(now time.Duration, t *transfer, out *Output) {
 	t.resend = now + resendAfter
-	size := uint64(len(t.snap.Data))
-	for t.sent < size && t.sent < t.acked+chunksAhead*chunkSize {
-		end := min(size, t.sent+chunkSize)
+	size, chunk := uint64(len(t.snap.Data)), uint64(m.cfg.Chunk)
+	for t.sent < size && t.sent < t.acked+chunksAhead*chunk {
+		end := min(size, t.sent+chunk)
 		out.Sends = append(out.Sends, PeerMessage{From: m.cfg.Raft.ID, To: t.peer, Chunk: &Chunk{
 			Mark: t.snap.Mark, Digest: t.snap.Digest, Whole: t.whole, Size: size,
 			Offset: t.sent, Data: t.snap.Data[t.sent:end],

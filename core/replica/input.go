@@ -373,6 +373,7 @@ type Config struct {
 	KeepLog     int           // bytes of entries kept behind the applied index, 0: 64 MiB
 	KeepEntries int           // and at most so many, 0: 1,000,000
 	EffectDelay time.Duration // effects wait so long for company, or for 1,024 entries; 0: 250 ms
+	Chunk       int           // bytes of a snapshot in one message, 0: 256 KiB
 	HoldCalls   time.Duration // calls wait so long for a leader, 0: 1 s
 }
 

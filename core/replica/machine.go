@@ -76,6 +76,9 @@ func (c Config) withDefaults() Config {
 	if c.KeepEntries == 0 {
 		c.KeepEntries = 1_000_000
 	}
+	if c.Chunk == 0 {
+		c.Chunk = 256 << 10
+	}
 	if c.EffectDelay == 0 {
 		c.EffectDelay = 250 * time.Millisecond
 	}

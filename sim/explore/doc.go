@@ -1,0 +1,2 @@
+// Package explore is being written.
+package explore

@@ -1,0 +1,82 @@
+package sim
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// A canary fails whatever its seed, and by the checker that guards what a disk acknowledges.
+func TestEveryCanaryDies(t *testing.T) {
+	for seed := range uint64(25) {
+		p := Canary(seed)
+		if err := p.Check(); err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		if r := Run(p); r.Failure == nil || r.Failure.Checker != "durable-ack" {
+			t.Errorf("seed %d: %v", seed, r.Failure)
+		}
+		if r := Run(p.lessFaults()); r.Failure != nil {
+			t.Errorf("seed %d without its lie: %v", seed, r.Failure)
+		}
+	}
+}
+
+func (p Plan) lessFaults() Plan {
+	p.Faults = nil
+	return p
+}
+
+// No seed draws what is beyond what Parley promises, and a plan may hold it.
+func TestNoSeedDrawsWhatIsBeyond(t *testing.T) {
+	if slices.Contains(FaultKinds(), LyingDisk) {
+		t.Errorf("%s is among the faults of seeds: %v", LyingDisk, FaultKinds())
+	}
+	for seed := range uint64(50) {
+		for _, f := range Generate(seed, Std).Faults {
+			if !slices.Contains(FaultKinds(), f.Kind) {
+				t.Errorf("seed %d draws %v", seed, f)
+			}
+		}
+	}
+}
+
+// A checker that is not heard leaves what it would have said to the others. What a lying disk does is
+// seen by several, an invariant of the machines among them.
+func TestACheckerCanBeLeftOut(t *testing.T) {
+	p := Canary(1)
+	var spoke []string
+	for range 10 {
+		r := RunWith(p, Options{Without: spoke})
+		if r.Failure == nil {
+			break
+		}
+		if slices.Contains(spoke, r.Failure.Checker) {
+			t.Fatalf("%s was left out and spoke: %v", r.Failure.Checker, r.Failure)
+		}
+		spoke = append(spoke, r.Failure.Checker)
+	}
+	if len(spoke) < 2 || !slices.Contains(spoke, "invariant") {
+		t.Errorf("one after the other spoke: %q", spoke)
+	}
+}
+
+// A plan without a kind of fault has all others, with their own draws; what does not exist is refused.
+func TestAKindOfFaultCanBeLeftOut(t *testing.T) {
+	p := Generate(8, Lite)
+	for _, f := range p.Faults {
+		less, err := p.Without(string(f.Kind), "loss")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(less.Faults) == len(p.Faults) || less.Network.LossPpm != 0 {
+			t.Errorf("without %s: %d of %d faults, loss %d", f.Kind, len(less.Faults), len(p.Faults), less.Network.LossPpm)
+		}
+		if r := Run(less); r.Stats.Faults[f.Kind] != 0 {
+			t.Errorf("without %s it struck %d times", f.Kind, r.Stats.Faults[f.Kind])
+		}
+	}
+	if _, err := p.Without("rain"); err == nil || !strings.Contains(err.Error(), `no fault "rain"`) {
+		t.Errorf("without rain: %v", err)
+	}
+}
