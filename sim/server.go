@@ -46,9 +46,11 @@ type server struct {
 	leaving     bool          // asked to resign …
 	away        time.Duration // … and to stay away so long
 	saves       uint64
-	saveAt      time.Duration // when it began
-	saving      nthSaying     // the save in flight
-	shell       uint64        // draws for what the shell does
+	sent        [maxVoters + 1]raft.Mark // the end of the last entries sent to each peer
+	offered     [maxVoters + 1]raft.Mark // the last snapshot
+	saveAt      time.Duration            // when it began
+	saving      nthSaying                // the save in flight
+	shell       uint64                   // draws for what the shell does
 	conns       []*stream
 	passwords   map[call]passwords
 }
@@ -157,7 +159,7 @@ func (s *server) take(in replica.Input) {
 		return
 	}
 	w.checks.stepped(s)
-	w.watched(s, &was)
+	w.watched(s, in, &was)
 	w.lookedAt(s, in)
 	died := s.midway != nil && s.dieMidway()
 	s.perform()
