@@ -29,6 +29,7 @@ type living struct {
 	leader  raft.ID   // settled: all of the core follow it; 0: not yet
 	term    raft.Term // then
 	handing bool      // the leader was asked to hand over: an election is due
+	heir    raft.ID   // outside the core, who was told to stand
 	excused int
 	commit  debt                // of the leader's log
 	applied [maxVoters + 1]debt // by replica
@@ -137,6 +138,9 @@ func (k *checks) lively(s *server) {
 		return
 	}
 	k.looked(ofLiveness)
+	if l.handing && s.id == l.leader {
+		l.heirs(w, s.out.Sends)
+	}
 	st := &s.status.Raft
 	switch {
 	case l.handing:
@@ -155,6 +159,15 @@ func (k *checks) lively(s *server) {
 		}
 		k.fail(ofLiveness, "catch-up: with %s, n%d has applied %d entries; entry %d was committed %v ago", w.wrong(), s.id,
 			s.status.Applied, d.goal, w.now-d.since)
+	}
+}
+
+// heirs notes who is told to stand.
+func (l *living) heirs(w *world, sends []replica.PeerMessage) {
+	for i := range sends {
+		if m := sends[i].Raft; m != nil && m.Kind == raft.TimeoutNow && w.exiles.holds(m.To) {
+			l.heir = m.To
+		}
 	}
 }
 
@@ -186,6 +199,10 @@ func (w *world) handOver() {
 	w.say(Who{}, "n%d is asked to hand over", old.id)
 	old.take(replica.Resign{})
 	w.await(handOverWithin, func() string {
+		if why := w.heirOutside(); why != "" {
+			w.say(Who{}, "a transfer, excused: %s", why)
+			return ""
+		}
 		if lead := w.leader(); lead == nil || lead == old {
 			return fmt.Sprintf("transfer: n%d was asked to hand over and nobody else leads (its last entry is %d, commit %d, transfer to n%d)",
 				old.id, old.status.Raft.Last.Index, old.status.Raft.Commit, old.status.Raft.Transfer)
