@@ -31,8 +31,10 @@ type living struct {
 	handing bool      // the leader was asked to hand over: an election is due
 	heir    raft.ID   // outside the core, who was told to stand
 	excused int
-	commit  debt                // of the leader's log
-	applied [maxVoters + 1]debt // by replica
+	commit  debt // of the leader's log
+	acts    acts
+	chatter [maxVoters + 1][maxVoters + 1]chatter // from, to
+	applied [maxVoters + 1]debt                   // by replica
 }
 
 // debt is something to be reached, and since when.

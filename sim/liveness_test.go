@@ -147,6 +147,29 @@ func TestDebtsOfTheCoreAreNamed(t *testing.T) {
 	}
 }
 
+// Who floods a peer, or sends it the same entries for ever, is found out.
+func TestChatterIsBounded(t *testing.T) {
+	for says, plant := range map[string]func(c *chatter){
+		"messages in":      func(c *chatter) { c.messages = 1 << 20 },
+		"the same entries": func(c *chatter) { c.resends = 1 << 20 },
+	} {
+		w := secondPhase(nil, func(w *world) {
+			lead := w.server(w.living.leader)
+			w.living.acts = acts{since: w.now}
+			for _, s := range w.core() {
+				plant(&w.living.chatter[lead.id][s.id])
+			}
+			last := lead.status.Raft.Last
+			for to := range lead.sent {
+				lead.sent[to] = raft.Mark{Index: last.Index + 100, Term: last.Term}
+			}
+		})
+		if w.failure == nil || w.failure.Checker != "chatter" || !strings.Contains(w.failure.Text, says) {
+			t.Errorf("%v, want chatter to say %q", w.failure, says)
+		}
+	}
+}
+
 // An excuse is a fact: it holds while it is one, and not longer.
 func TestExcusesAreFacts(t *testing.T) {
 	w := newWorld(calm(3), Options{})

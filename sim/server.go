@@ -147,7 +147,7 @@ func (s *server) take(in replica.Input) {
 	if w.checks.halted(s) {
 		return
 	}
-	w.checks.stepped(s)
+	w.checks.stepped(s, in)
 	w.watched(s, in, &was)
 	w.lookedAt(s, in)
 	died := s.midway != nil && s.dieMidway()
