@@ -46,12 +46,20 @@ func Card(c *Case) string {
 	if c.Log != "" {
 		line("log", "%s", c.Log)
 	}
-	line("trace", "%016x, event %d   %s", c.Result.Trace, f.Event, c.Build)
+	line("trace", "%016x, event %d at %s s   %s", c.Result.Trace, f.Event, seconds(f.At), c.Build)
 	return b.String()
 }
 
 // headline is what is wrong, in one line, and what more there is to say about it.
 func (c *Case) headline() (string, []string) {
+	head, rest := c.said()
+	for i := range rest {
+		rest[i] = c.Tape.named(rest[i])
+	}
+	return c.Tape.named(head), rest
+}
+
+func (c *Case) said() (string, []string) {
 	f := c.Result.Failure
 	r := &c.Result.Report
 	if f.Checker != "history" || len(r.Findings) == 0 {
@@ -71,6 +79,7 @@ func (c *Case) headline() (string, []string) {
 	return r.Findings[0].Rule + ": " + r.Findings[0].Text, rest
 }
 
+// sizes are those of the plan, and of what it was made from.
 func (c *Case) sizes(line func(label, format string, args ...any)) {
 	if c.Was == nil {
 		line("was", "%s", sizeOf(&c.Result.Plan))

@@ -1,7 +1,5 @@
 package sim
 
-import "io"
-
 // Case is a failure, ready to be told: to a terminal as a Card, line by line as a log, as a page.
 type Case struct {
 	Result Result  // of the run that is told
@@ -19,6 +17,3 @@ func NewCase(p Plan) Case {
 	c.Result = RunWith(p, Options{Tape: c.Tape})
 	return c
 }
-
-// WriteReport writes a page that shows the failure, and needs nothing else: no network, no other file.
-func WriteReport(w io.Writer, c *Case) error { return nil }

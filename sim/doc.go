@@ -13,6 +13,9 @@
 // The same plan gives the same run, event by event: Result.Trace is a hash over all of it. Randomness
 // has an address (dice.go), so leaving out a fault changes only what the fault caused.
 //
+// A run that fails is run again with a Tape. Shrink makes its plan small, Card tells the failure in a
+// terminal, WriteLog event by event, WriteReport as a page; docs/simulator.md says how to read them.
+//
 // What it cannot see: what SQLite and the file system leave behind (storagetest on the real store
 // does), goroutines and sockets (realnet's tests), damage and loss of disks (not simulated yet).
 package sim

@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"strings"
 
+	"parley/core/chat"
 	"parley/core/raft"
+	"parley/core/replica"
 )
 
 // dump is the state of everybody, for people.
@@ -50,7 +52,7 @@ func (s *server) dump(b *strings.Builder) {
 		fmt.Fprintf(b, "   %v has %d, gets %d next, snapshot %t\n", p.Peer, p.Match, p.Next, p.Snapshot)
 	}
 	for _, e := range d.log[max(0, len(d.log)-3):] {
-		fmt.Fprintf(b, "   entry  %v\n", e)
+		fmt.Fprintf(b, "   entry  %d/%d %s\n", e.Index, e.Term, entryText(e))
 	}
 }
 
@@ -76,11 +78,23 @@ func (s *server) line() string {
 }
 
 func outboxText(command []byte) string {
-	var t Tape
-	t.Steps = []Step{{}}
-	t.asked(Who{}, command)
-	if len(t.Facts) == 0 {
+	cmd, err := chat.DecodeCommand(command)
+	if err != nil {
 		return "what cannot be read"
 	}
-	return t.Facts[0].Text
+	return commandText(cmd)
+}
+
+func entryText(e raft.Entry) string {
+	if e.Kind != raft.Command {
+		return e.Kind.String()
+	}
+	req, err := replica.DecodeRequest(e.Data)
+	switch {
+	case err != nil:
+		return "what cannot be read"
+	case req.Numbered:
+		return fmt.Sprintf("device %s, no. %d: %s", deviceText(req.Device), req.DSeq, commandText(req.Command))
+	}
+	return commandText(req.Command)
 }

@@ -35,6 +35,7 @@ func (c *client) attach() {
 	}
 	in := replica.Attach{Conn: t.id, Sub: f.asked, Device: c.dev.id, Token: c.dev.token, After: c.cursor,
 		FromCursor: !c.placed, Pos: replica.Pos{Epoch: pos.Epoch, Index: raftIndex(pos.Index)}}
+	c.w.say(person(c.n), "attaches to n%d after %d", t.server.id, c.cursor)
 	t.toServer(func() replica.Input { return in })
 	asked := f.asked
 	c.later(3*time.Second, "attach-timeout", func() {
@@ -46,9 +47,17 @@ func (c *client) attach() {
 
 func (c *client) attached(t *stream, a replica.Attached) {
 	f := &c.feed
+	if a.Sub >= secondFrom {
+		c.secondAttached(t, a)
+		return
+	}
 	if t != f.stream || a.Sub != f.asked || f.sub != 0 {
 		return
 	}
+	if c.fedBy >= 0 && c.fedBy != t.place {
+		c.w.mark(FeedElsewhere, c.name)
+	}
+	c.fedBy = t.place
 	switch {
 	case !c.placed:
 		c.placed, c.cursor, f.reader.Cursor = true, a.After, a.After
@@ -58,6 +67,7 @@ func (c *client) attached(t *stream, a replica.Attached) {
 	}
 	c.w.checks.owner(c.dev.id, a.UID, "attached")
 	c.w.checks.begins(c.dev.id, a.After)
+	c.w.say(person(c.n), "is attached to n%d after %d", t.server.id, a.After)
 	f.acked = a.After
 	f.sub = c.w.history.sub(device(c.dev.id), a.After)
 	c.w.stats.Attached++
@@ -65,9 +75,14 @@ func (c *client) attached(t *stream, a replica.Attached) {
 
 func (c *client) pushed(t *stream, p replica.Push) {
 	f := &c.feed
+	if p.Sub >= secondFrom {
+		c.secondPushed(t, p)
+		return
+	}
 	if t != f.stream || p.Sub != f.asked || f.sub == 0 {
 		return
 	}
+	c.w.tape.heard(c, t, &p)
 	fresh, err := f.reader.Take(p.Event.N)
 	if err != nil || !fresh {
 		c.w.fail("feed", "c%d at %d got event %d: %v", c.n, f.reader.Cursor, p.Event.N, err)
@@ -114,12 +129,16 @@ func (c *client) ack() {
 	f.acked = c.cursor
 	in := replica.Ack{Conn: f.stream.id, Sub: f.asked, N: c.cursor, Marks: f.marks}
 	f.marks = nil
+	c.w.say(person(c.n), "acknowledges up to %d", c.cursor)
 	f.stream.toServer(func() replica.Input { return in })
 }
 
 // closed learns that the server ended the feed.
 func (c *client) closed(t *stream, e replica.Closing) {
 	f := &c.feed
+	if c.second.stream == t && e.Sub == c.second.sub {
+		c.second = secondFeed{}
+	}
 	if t != f.stream || e.Sub != f.asked {
 		return
 	}

@@ -49,6 +49,7 @@ type packet struct {
 	roll   roll
 	from   int // the lives of its ends when it was sent
 	to     int
+	boot   uint64 // of the sender's store
 	conn   uint64
 	copied bool // shares nothing with its sender
 	id     nthSaying
@@ -171,7 +172,8 @@ func (w *world) keep(p *packet) packet {
 // resetLink breaks the connection of a link: what is under way is lost, and for a moment what follows.
 func (w *world) resetLink(l *link) {
 	l.conn++
-	l.held, l.queued, l.bytes, l.last = nil, nil, 0, w.now
+	l.last = w.now
+	l.held, l.queued, l.bytes = nil, nil, 0
 	r := w.dice.roll(diceStream, 1<<40|uint64(l.from)<<8|uint64(l.to)|l.conn<<41)
 	l.deaf = w.now + r.between(0, 100*time.Millisecond)
 }

@@ -58,6 +58,9 @@ func (w *world) duty() {
 		return
 	}
 	w.heal()
+	if w.plan.Beyond { // nothing is promised
+		return
+	}
 	w.banish()
 	for _, s := range w.core() {
 		if s.leaving { // what was ordered during the chaos is over, too
@@ -93,8 +96,10 @@ func (w *world) await(limit time.Duration, owed func() string) {
 // wrong says what is wrong for good.
 func (w *world) wrong() string {
 	text := ""
-	for _, e := range w.exiled {
-		text += fmt.Sprintf("%s %s, ", e.On, e.How)
+	for _, s := range w.servers {
+		if how := w.exiles.how[s.id]; how != "" {
+			text += fmt.Sprintf("n%d %s, ", s.id, how)
+		}
 	}
 	if text == "" {
 		return "nothing wrong"
@@ -110,6 +115,8 @@ func (w *world) unsettled() string {
 	switch {
 	case lead == nil:
 		return "nobody leads"
+	case w.now < l.began+electionBase:
+		return "a leader may still resign for what it did not hear before all healed"
 	case w.exiles.holds(lead.id):
 		return fmt.Sprintf("n%d leads, from outside the core", lead.id)
 	case lead.firstCommit != lead.status.Raft.Role.Term:

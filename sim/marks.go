@@ -27,8 +27,10 @@ func marks() []markInfo {
 	all = append(all, sessionMarks()...)
 	all = append(all, feedMarks()...)
 	all = append(all, momentMarks()...)
+	all = append(all, diskMarks()...)
 	all = append(all, netMarks()...)
 	all = append(all, lifeMarks()...)
+	all = append(all, workMarks()...)
 	return all
 }
 

@@ -84,7 +84,7 @@ func (w *world) send(msg *replica.PeerMessage) {
 	l := w.link(msg.From, msg.To)
 	l.packets++
 	w.stats.Packets++
-	p := packet{msg: msg, id: w.name(msg), nth: l.packets, conn: l.conn, from: w.server(msg.From).life, to: w.server(msg.To).life}
+	p := packet{msg: msg, id: w.name(msg), nth: l.packets, conn: l.conn, from: w.server(msg.From).life, boot: w.server(msg.From).disk.boot, to: w.server(msg.To).life}
 	p.roll = roll{dice: w.dice, dom: diceLink, actor: uint64(msg.From)<<32 | uint64(msg.To)<<24 | l.packets<<40}
 	switch n := &w.plan.Network; {
 	case w.exiles.cut[msg.From][msg.To]:
@@ -155,20 +155,20 @@ func (w *world) keptFor(r *roll) time.Duration {
 
 func (w *world) delay(l *link, r *roll) time.Duration {
 	n := &w.plan.Network
-	delays := n.delays()
+	delays, lag := n.delays(), time.Duration(0)
 	d := delays.draw(r)
 	if w.plan.Still {
 		d = time.Duration(n.DelayMin)
 	}
 	d += w.exiles.lag(l.from, l.to)
-	switch {
-	case w.healed:
+	if w.healed {
 		return d
-	case l.weather.lag > 0: // which no dice decide
-		d += min(l.weather.lag, (w.now-l.weather.lagging)/2)
+	}
+	if l.weather.lag > 0 { // which no dice decide
+		lag = min(l.weather.lag, w.now-l.weather.lagging)
 	}
 	if w.plan.Still {
-		return d
+		return d + lag
 	}
 	if r.ppm(n.SlowPpm + l.weather.slow) {
 		d *= time.Duration(1 + r.upTo(100))
@@ -176,7 +176,7 @@ func (w *world) delay(l *link, r *roll) time.Duration {
 	if l.weather.stretch > 0 {
 		d += r.between(0, l.weather.stretch)
 	}
-	return d
+	return d + lag
 }
 
 // carry delivers a copy after a time. What crosses a link shares no memory with who sent it.
@@ -192,7 +192,7 @@ func (w *world) arrive(l *link, p *packet) {
 	s := w.server(l.to)
 	cut := w.plan.Network.Streams && p.conn != l.conn || !w.plan.Network.Streams && !w.open(l.from, l.to)
 	w.tape.arrived(p.msg, p.id, p.which, s.up && !cut)
-	if cut || !s.up {
+	if cut || !s.up || !w.linked(w.server(l.from), s, p.from, p.boot) {
 		return
 	}
 	w.arrived(s, l, p)

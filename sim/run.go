@@ -24,6 +24,7 @@ type Result struct {
 	History *lin.History
 	Report  lin.Report
 	Vacuous bool     // the judge saw too little that it has a model for; a sweep allows few of these
+	LowUse  bool     // less than a fifth of what was tried was answered before all healed
 	Failure *Failure // nil: nothing was found
 	Stopped string   // at Options.Until: the state of everybody
 }
@@ -48,6 +49,8 @@ type Stats struct {
 	Virtual      time.Duration
 	Events       uint64
 	Checks       Evaluations
+	Tried        uint64 // commands and reads asked for while faults were on …
+	InTime       uint64 // … and answered meanwhile
 	Attempts     uint64
 	Acknowledged uint64
 	Pushed       uint64
@@ -164,7 +167,7 @@ func newWorld(p Plan, o Options) *world {
 	if o.Events > 0 {
 		w.budget = min(w.budget, o.Events)
 	}
-	w.checks = newChecks(w)
+	w.checks, w.atlas = newChecks(w), atlas{w}
 	w.still.list(p.Deviations)
 	w.tape.begin(w, "begin", -1)
 	w.birth()
@@ -172,8 +175,16 @@ func newWorld(p Plan, o Options) *world {
 	return w
 }
 
+// tried counts what clients ask for while faults are on.
+func (w *world) tried() {
+	if !w.healed {
+		w.stats.Tried++
+	}
+}
+
 func (w *world) result() Result {
 	w.stats.Virtual, w.stats.Committed = w.now, uint64(len(w.checks.ghost))
+	w.trace.end(w)
 	r := Result{Plan: w.plan, Pinned: w.plan, Trace: uint64(w.trace)}
 	r.Pinned.Faults, r.Pinned.Liveness.Exiles = w.pinned, w.exiled
 	for _, c := range w.clients[:w.plan.Clients] {
@@ -232,6 +243,7 @@ func (w *world) recover() {
 		return
 	}
 	w.checks.equal()
+	w.markIf(w.atlas.excused(), BeyondExcused, "")
 }
 
 // finished says that nobody has anything to do any more.
@@ -246,6 +258,9 @@ func (w *world) finished() bool {
 
 // unfinished says who still has something to do.
 func (w *world) unfinished() string {
+	if w.atlas.excused() {
+		return ""
+	}
 	for _, c := range w.clients {
 		if !c.finished {
 			return c.state()
@@ -256,6 +271,9 @@ func (w *world) unfinished() string {
 
 // behind says which feed or replica lacks something.
 func (w *world) behind() string {
+	if w.atlas.excused() {
+		return ""
+	}
 	s := w.leader()
 	if s == nil {
 		return "nobody leads"
@@ -356,6 +374,6 @@ func (w *world) fail(checker, format string, args ...any) {
 		for _, s := range w.servers {
 			w.failure.State = append(w.failure.State, s.line())
 		}
-		w.tape.tell(Fact{Kind: FactBroken, Text: text})
+		w.tape.tell(Fact{Kind: FactBroken, On: firstNamed(text), Text: text})
 	}
 }

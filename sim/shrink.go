@@ -3,7 +3,9 @@ package sim
 import (
 	"bytes"
 	"cmp"
+	"fmt"
 	"slices"
+	"strings"
 
 	"parley/core/raft"
 )
@@ -50,6 +52,15 @@ type Shrunk struct {
 	Whole     bool // the search came to its end
 }
 
+// Keep is the small plan as a regression: a name for its file, and the plan with a note on what it showed.
+func (s *Shrunk) Keep() (string, Plan) {
+	p, f := s.Now.Plan, s.Now.Failure
+	text, _, _ := strings.Cut(f.Text, "\n")
+	p.Note = fmt.Sprintf("%s: %s. From seed %d %s: %s, %s.", f.Checker, plainText(text), s.Was.Plan.Seed, s.Was.Plan.Profile,
+		count(len(s.Was.Plan.Faults), "fault"), count(len(s.Was.Plan.Ops), "op"))
+	return fmt.Sprintf("%s-%04x.json", f.Checker, hashText(string(p.Encode()))&0xffff), p
+}
+
 // Pass is what one pass of the minimizer did.
 type Pass struct {
 	Name          string
@@ -63,11 +74,14 @@ func (p *Plan) Items() int { return len(p.Faults) + len(p.Ops) + len(p.Deviation
 // Shrink looks for the smallest plan that fails as the given one does. It is the same search every
 // time, however trials are run. A plan that does not fail comes back as it is.
 func Shrink(o ShrinkOptions) Shrunk {
-	s := shrinker{o: o, out: Shrunk{Was: Trial{Plan: o.Plan}.Run()}}
+	s := shrinker{o: o}
 	if s.o.Try == nil {
 		s.o.Try = inTurn
 	}
 	s.o.Most = cmp.Or(s.o.Most, 4000)
+	if first := s.o.Try([]Trial{{Plan: o.Plan}}, func(Result) bool { return true }); len(first) > 0 {
+		s.out.Was = first[0]
+	}
 	s.out.Now, s.out.Signature = s.out.Was, s.out.Was.Signature()
 	if s.out.Signature == "" {
 		return s.out
@@ -222,7 +236,10 @@ func (s *shrinker) thin(n int, keep func(p Plan, kept []bool) Plan) {
 }
 
 // pin aims every fault at whom it hit.
-func (s *shrinker) pin() { s.adopt([]Plan{s.out.Now.Pinned}) }
+func (s *shrinker) pin() {
+	s.adopt([]Plan{s.out.Now.Pinned})
+	s.reset(func(p *Plan) { p.Search = false }) // the search takes longer than all the rest
+}
 
 // cutEnd leaves out what was to come after the failure.
 func (s *shrinker) cutEnd() {
@@ -307,6 +324,18 @@ func (s *shrinker) thinOps() {
 
 // dropClients takes clients away, and the accounts with them.
 func (s *shrinker) dropClients() {
+	p := s.plan()
+	var fewer []Plan
+	for n := 1; n < p.Clients; n++ {
+		q := *p
+		for q.Clients > n {
+			q = q.withoutClient(q.Clients - 1)
+		}
+		fewer = append(fewer, q)
+	}
+	if s.adopt(fewer) < 0 && p.Clients > 2 {
+		s.adopt(reseeded(fewer[:2]...))
+	}
 	for n := s.plan().Clients - 1; n >= 0; n-- {
 		gone, idle := *s.plan(), *s.plan()
 		idle.Ops = slices.DeleteFunc(slices.Clone(idle.Ops), func(o Op) bool { return o.Client == n })

@@ -26,16 +26,16 @@ func ruleOf(checker, text string) string {
 	text, _, _ = strings.Cut(text, "\n")
 	text = withoutQuotes(text)
 	var b strings.Builder
-	for i := 0; i < len(text); i++ {
-		c := text[i]
-		if !digit(c) {
-			b.WriteByte(c)
-			continue
+	for len(text) > 0 {
+		n := 0
+		for n < len(text) && wordly(text[n]) {
+			n++
 		}
-		for i+1 < len(text) && wordly(text[i+1]) {
-			i++
+		if n == 0 {
+			n = 1
 		}
-		b.WriteByte('#')
+		b.WriteString(withoutNumber(text[:n]))
+		text = text[n:]
 	}
 	rule := b.String()
 	if checker == "liveness" { // after the first number comes the state that somebody was in
@@ -49,6 +49,18 @@ func ruleOf(checker, text string) string {
 func digit(c byte) bool { return '0' <= c && c <= '9' }
 
 func wordly(c byte) bool { return digit(c) || 'a' <= c && c <= 'z' || c == '.' }
+
+// withoutNumber puts "#" for a word with digits; of n1, c0 and the like the letter stays.
+func withoutNumber(word string) string {
+	first := strings.IndexFunc(word, func(r rune) bool { return r < 0x80 && digit(byte(r)) })
+	switch {
+	case first < 0:
+		return word
+	case first == 1 && strings.Trim(word[1:], "0123456789.") == "":
+		return word[:1] + "#"
+	}
+	return "#"
+}
 
 // withoutQuotes leaves of each quotation the marks.
 func withoutQuotes(text string) string {
@@ -65,19 +77,23 @@ func (w *world) roleIn(checker, text string) string {
 	case "liveness", "history", "digest", "budget", stopped:
 		return "" // found at the end, when roles have changed
 	}
-	for i := 0; i+1 < len(text); i++ {
-		if text[i] != 'n' || !digit(text[i+1]) || i > 0 && wordly(text[i-1]) {
-			continue
-		}
-		id := raft.ID(text[i+1] - '0')
-		if id < 1 || int(id) > len(w.servers) {
-			return ""
-		}
-		s := w.server(id)
-		if !s.up || s.machine == nil {
-			return ""
-		}
-		return s.machine.Raft().Status().Role.Kind.String()
+	who := firstNamed(text)
+	if who.Kind != 'n' || who.N < 1 || who.N > len(w.servers) {
+		return ""
 	}
-	return ""
+	s := w.server(raft.ID(who.N))
+	if !s.up || s.machine == nil {
+		return ""
+	}
+	return s.machine.Raft().Status().Role.Kind.String()
+}
+
+// firstNamed is the first replica or client that a text names.
+func firstNamed(text string) Who {
+	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return r >= 0x80 || !wordly(byte(r)) }) {
+		if kind, n := Target(strings.TrimRight(word, ".")).place(); kind == 'n' || kind == 'c' {
+			return Who{kind, n}
+		}
+	}
+	return Who{}
 }

@@ -22,7 +22,11 @@ var (
 	seedFlag    = flag.String("seed", "", "run one seed: a number, or any text")
 	seedsFlag   = flag.String("seeds", "", "run a range of seeds: A-B")
 	twinFlag    = flag.Bool("twin", false, "run every seed twice and compare")
-	logFlag     = flag.String("log", "", "with -seed: write all that happens to this file")
+	logFlag     = flag.String("log", "", "with -seed or -plan: write all that happens to this file, one event a line")
+	htmlFlag    = flag.String("html", "", "with -seed or -plan: write a page about the failure to this file")
+	untilFlag   = flag.Uint64("until", 0, "with -seed or -plan: stop behind this event and print the state of everybody")
+	shrinkFlag  = flag.Bool("shrink", false, "with -seed or -plan: make a failing plan small first")
+	saveFlag    = flag.Bool("save", false, "with -shrink: keep the small plan in testdata/regress")
 	fileFlag    = flag.String("history", "", "with -seed or TestLongHistory: write the recorded history to this file")
 	opsFlag     = flag.Int("operations", 5_000, "length of the history of TestLongHistory")
 )
@@ -45,7 +49,7 @@ func TestPlan(t *testing.T) {
 	}
 	r := runPlan(t, readPlan(t, *planFlag))
 	t.Log(r.String())
-	report(t, "-run TestPlan -plan="+*planFlag, &r)
+	judge(t, "-run TestPlan -plan="+*planFlag, &r)
 }
 
 // TestRegressions runs the plans that once showed a bug.
@@ -56,7 +60,7 @@ func TestRegressions(t *testing.T) {
 	}
 	for _, name := range names {
 		r := Run(readPlan(t, name))
-		report(t, "-run TestPlan -plan="+name, &r)
+		judge(t, "-run TestPlan -plan="+name, &r)
 	}
 }
 
@@ -90,7 +94,7 @@ func TestSeeds(t *testing.T) {
 		if from == to || testing.Verbose() {
 			t.Log(r.String())
 		}
-		report(t, fmt.Sprintf("-run TestSeeds -profile=%s -seed=%d", profile, seed), &r)
+		judge(t, fmt.Sprintf("-run TestSeeds -profile=%s -seed=%d", profile, seed), &r)
 		if *twinFlag {
 			if again := Run(Generate(seed, profile)); again.Trace != r.Trace {
 				t.Errorf("seed %d ran twice: trace %016x, then %016x", seed, r.Trace, again.Trace)
@@ -125,22 +129,6 @@ func seedRange(t *testing.T, most uint64) (from, to uint64) {
 		}
 	}
 	return from, to
-}
-
-func runPlan(t *testing.T, p Plan) Result {
-	t.Helper()
-	return Run(p)
-}
-
-func report(t *testing.T, again string, r *Result) {
-	t.Helper()
-	if *fileFlag != "" {
-		writeHistory(t, *fileFlag, r)
-	}
-	if r.Failure == nil {
-		return
-	}
-	t.Errorf("FAIL %v\nrepro  go test ./sim -count=1 -v %s\n%s", r.Failure, again, r)
 }
 
 func writeHistory(t *testing.T, name string, r *Result) {

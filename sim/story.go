@@ -91,9 +91,36 @@ func (t *Tape) cone(of []int) []bool {
 			continue
 		}
 		in[i] = true
-		next = append(next, t.Steps[i].Cause, before[i])
+		next = append(next, t.cause(i), before[i])
 	}
 	return in
+}
+
+// cause is what scheduled a step. A timer that was set again and again, with nothing but heartbeats between,
+// counts as set once.
+func (t *Tape) cause(step int) int {
+	c := t.Steps[step].Cause
+	for c >= 0 && t.Steps[c].Name == "tick" && t.dull(c) {
+		c = t.Steps[c].Cause
+	}
+	return c
+}
+
+// dull says that nobody would miss a step: heartbeats, what answers them, timers.
+func (t *Tape) dull(step int) bool {
+	for _, f := range t.facts(step) {
+		switch f.Kind {
+		case FactTook, FactLog:
+		case FactSent, FactArrived, FactLost, FactMissed:
+			copied := f.N > 0 && f.Kind != FactLost
+			if copied || f.Say.Kind != "heartbeat" && f.Say.Kind != "presence" && f.Say.Kind != raft.AppendReply.String() {
+				return false
+			}
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 // Line is one line of a story.
@@ -110,7 +137,11 @@ const storyLines = 8
 func (c *Case) Story() []Line {
 	t, crux := c.Tape, c.crux()
 	in := t.cone(crux)
-	matter := numbersOf(c.Result.Failure.Text)
+	matter, listed := numbersOf(c.Result.Failure.Text), map[accident]bool{}
+	for _, d := range c.Result.Plan.Deviations {
+		listed[accident{d.Do, nthSaying{d.Saying, d.Nth}}] = true
+	}
+	hero := firstNamed(c.Result.Failure.Text)
 	type candidate struct {
 		step, score int
 	}
@@ -121,7 +152,15 @@ func (c *Case) Story() []Line {
 		}
 		score := 0
 		for k := range t.facts(i) {
-			score = max(score, t.facts(i)[k].score(matter, in[i]))
+			f := &t.facts(i)[k]
+			n := f.score(matter, in[i])
+			if n > 0 && f.On == hero && hero.Kind != 0 {
+				n += 30
+			}
+			score = max(score, n)
+			if listed[accident{f.accident(), nthSaying{f.Say, f.Nth}}] {
+				score = max(score, 120)
+			}
 		}
 		if slices.Contains(crux, i) {
 			score += 200
@@ -135,6 +174,9 @@ func (c *Case) Story() []Line {
 	told := map[string]int{}
 	for _, a := range all {
 		line := Line{Step: a.step, Text: t.sentence(a.step, matter), Here: a.step == crux[len(crux)-1]}
+		if line.Here && line.Text == "" {
+			line.Text, _ = c.headline()
+		}
 		shape := ruleOf("", line.Text)
 		if told[shape]++; !line.Here && (told[shape] > 2 || line.Text == "") {
 			continue
@@ -165,7 +207,7 @@ func numbersOf(text string) matters {
 }
 
 func (m matters) entry(from, to uint64) bool {
-	for _, word := range []string{"entry", "commit", "position", "at", "applied"} {
+	for _, word := range []string{"entry", "commit", "position", "at", "applied", "append", "after"} {
 		for i := from; i <= to && i < from+1000; i++ {
 			if m[word][i] {
 				return true
@@ -188,28 +230,34 @@ func (f *Fact) score(m matters, inCone bool) int {
 	case FactDied:
 		score = 40
 	case FactBorn:
-		if f.N > 1 {
+		if f.N > 1 && f.On.Kind == 'n' {
 			score = 30
 		}
 	case FactRole:
 		switch raft.RoleKind(f.M) {
 		case raft.Leader:
 			score = 50
+			if m["term"][f.N] {
+				score = 90
+			}
 		case raft.Candidate:
 			score = 8
-		}
-		if m["term"][f.N] {
-			score += 15
 		}
 	case FactBegun, FactArrived, FactSent:
 		if f.Last > 0 && m.entry(uint64(f.Say.Index), f.Last) {
 			score = 30
 		}
+		if score > 0 && f.Kind == FactBegun && m["term"][uint64(f.Say.Term)] {
+			score += 25
+		}
 		if f.N > 0 && f.Kind != FactBegun {
 			score += 15
 		}
+		if f.Say.Kind == raft.TimeoutNow.String() {
+			score = 45
+		}
 		if strings.HasPrefix(f.Say.Kind, "vote") && m["term"][uint64(f.Say.Term)] {
-			score = 20
+			score = 5
 		}
 	case FactLost:
 		if f.N == 0 {
@@ -235,6 +283,21 @@ func (f *Fact) score(m matters, inCone bool) int {
 	return score
 }
 
+// accident is which one a fact may be.
+func (f *Fact) accident() Accident {
+	switch f.Kind {
+	case FactLost:
+		return Lose
+	case FactKept:
+		return Keep
+	case FactSent:
+		return [...]Accident{Slow, Double, Late}[f.N]
+	case FactBegun:
+		return Slow
+	}
+	return ""
+}
+
 // sentence tells one step: who did what.
 func (t *Tape) sentence(step int, m matters) string {
 	type part struct {
@@ -243,9 +306,8 @@ func (t *Tape) sentence(step int, m matters) string {
 		place int
 	}
 	var parts []part
-	facts := t.told(step)
-	who := t.who(step)
-	if facts[0].Kind == FactFault {
+	facts, who := t.told(step), t.who(step)
+	if len(facts) > 0 && (facts[0].Kind == FactFault || facts[0].Kind == FactHealed) {
 		who = Who{}
 	}
 	for i := range facts {
@@ -297,7 +359,7 @@ func (t *Tape) told(step int) []Fact {
 		}
 		out = append(out, f)
 	}
-	return append(out, Fact{})[:max(1, len(out))]
+	return out
 }
 
 // votes names those whose votes made a leader.

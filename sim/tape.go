@@ -15,6 +15,8 @@ import (
 type Tape struct {
 	Steps []Step
 	Facts []Fact
+
+	devices [][2]string // as histories call them, and whose they are
 }
 
 // Step is one event of a run, or a stretch of it outside any event: the beginning, the healing.
@@ -56,16 +58,17 @@ const (
 	FactMissed                  // a packet arrived at nobody: its receiver was down or the link shut; N as in FactSent
 	FactArrived                 // a packet arrived; N as in FactSent
 	FactBegun                   // a save began; N: its number, M: ns that it will take
-	FactDurable                 // … is durable
+	FactDurable                 // … is durable; M: where the log on the disk ends now
 	FactKept                    // … was in flight when its replica died, and is there
 	FactGone                    // … and is not there
-	FactBorn                    // a life began; N: which
+	FactBorn                    // a life began; N: which, M: where the log on the disk ends
 	FactDied                    // a life ended
 	FactPaused                  // nothing is taken any more …
 	FactWoke                    // … and again
 	FactRole                    // a replica's role changed; N: term, M: raft.RoleKind, To: the leader it knows
 	FactCommit                  // a replica's commit index grew; N: to, M: from
 	FactApplied                 // a replica's applied index grew; N: to
+	FactLog                     // where the log in memory ends has changed; N: to
 	FactAsked                   // a person asked its client for something: Text
 	FactCall                    // a client sent an attempt; N: number of the command
 	FactReply                   // a server answered a client; N: position

@@ -84,7 +84,10 @@ func saveText(s *replica.Save) string {
 	if s.CutFrom > 0 {
 		say("cuts from %d", s.CutFrom)
 	}
-	if n := len(s.Append); n > 0 {
+	switch n := len(s.Append); {
+	case n == 1:
+		say("appends %d", s.Append[0].Index)
+	case n > 1:
 		say("appends %d…%d", s.Append[0].Index, s.Append[n-1].Index)
 	}
 	if s.Applied > 0 {
@@ -125,6 +128,9 @@ func (t *Tape) stepped(s *server, in replica.Input, was *raft.Status, applied ra
 	if now.Commit != was.Commit {
 		t.tell(Fact{Kind: FactCommit, On: on, N: uint64(now.Commit), M: uint64(was.Commit)})
 	}
+	if now.Last.Index != was.Last.Index {
+		t.tell(Fact{Kind: FactLog, On: on, N: uint64(now.Last.Index)})
+	}
 	if s.status.Applied != applied {
 		t.tell(Fact{Kind: FactApplied, On: on, N: uint64(s.status.Applied)})
 	}
@@ -156,20 +162,11 @@ func (t *Tape) put(s *server) {
 	}
 }
 
+// inputText says what a replica takes; "" for what goes without saying.
 func inputText(in replica.Input) string {
 	switch in := in.(type) {
-	case replica.Tick:
-		return "tick"
-	case replica.Peer:
-		switch m := in.Message; {
-		case m.Raft != nil:
-			return m.Raft.String()
-		case m.Chunk != nil:
-			return fmt.Sprintf("%v→%v chunk of the snapshot at %d, %d of %d", m.From, m.To, m.Chunk.Mark.Index, m.Chunk.Offset, m.Chunk.Size)
-		case m.ChunkAck != nil:
-			return fmt.Sprintf("%v→%v chunk-ack of %d, next %d, done %t", m.From, m.To, m.ChunkAck.Mark.Index, m.ChunkAck.Next, m.ChunkAck.Done)
-		}
-		return fmt.Sprintf("%v→%v presence", in.Message.From, in.Message.To)
+	case replica.Tick, replica.Peer:
+		return "" // a packet tells of its arrival itself
 	case replica.PeerDown:
 		return fmt.Sprintf("%v is gone", in.Peer)
 	case replica.Stored:
@@ -230,6 +227,9 @@ func commandText(c chat.Command) string {
 	}
 	return fmt.Sprintf("%T", c)
 }
+
+// words say what is repeated.
+func (s *settledCall) words() string { return commandText(s.cmd) }
 
 func queryText(q replica.Query) string {
 	switch q := q.(type) {
@@ -318,19 +318,36 @@ func (t *Tape) took(c *client, in session.ClientInput) {
 	}
 }
 
-func (t *Tape) asked(on Who, command []byte) {
-	if cmd, err := chat.DecodeCommand(command); err == nil {
-		t.tell(Fact{Kind: FactAsked, On: on, Text: commandText(cmd)})
+// device notes whose a device is: the history names devices, people think of clients.
+func (t *Tape) device(c *client) {
+	if t != nil {
+		name := fmt.Sprintf("c%d.%d", c.n, c.dev.count)
+		t.devices = append(t.devices, [2]string{device(c.dev.id), name})
+		t.tell(Fact{Kind: FactNote, On: person(c.n), Text: "takes a new device, " + name})
 	}
+}
+
+// named puts clients and the count of their device for what a history calls a device.
+func (t *Tape) named(text string) string {
+	for _, d := range t.devices {
+		text = strings.ReplaceAll(text, d[0], d[1])
+	}
+	return text
+}
+
+func (t *Tape) heard(c *client, from *stream, p *replica.Push) {
+	if t != nil {
+		t.tell(Fact{Kind: FactHeard, On: person(c.n), To: node(from.server.id), N: p.Event.Index, Text: pushText(p)})
+	}
+}
+
+func (t *Tape) asked(on Who, command []byte) {
+	t.tell(Fact{Kind: FactAsked, On: on, Text: outboxText(command)})
 }
 
 func (t *Tape) attempt(c *client, s *session.ClientSend) string {
 	if s.Command == nil {
 		return queryText(c.queries[binary.BigEndian.Uint64(s.Query)])
 	}
-	cmd, err := chat.DecodeCommand(s.Command)
-	if err != nil {
-		return "what cannot be read"
-	}
-	return commandText(cmd)
+	return outboxText(s.Command)
 }

@@ -14,12 +14,16 @@ func (f *Fact) words() string {
 	case FactNote, FactMark:
 		return f.Text
 	case FactTook:
-		if f.Text == "tick" || strings.HasPrefix(f.Text, f.Say.Kind) {
+		if f.Text == "" {
 			return ""
 		}
-		return "takes " + f.Text
+		return "takes: " + f.Text
 	case FactSent:
-		return fmt.Sprintf("sends %s to %v%s%s", f.packet(), f.To, f.Text, [...]string{"", ", doubled", ", a copy that comes late"}[f.N])
+		slow := ""
+		if f.M >= uint64(20*time.Millisecond) {
+			slow = fmt.Sprintf(", on its way for %v", time.Duration(f.M))
+		}
+		return fmt.Sprintf("sends %s to %v%s%s%s", f.packet(), f.To, f.Text, [...]string{"", " twice", " again, a late copy"}[f.N], slow)
 	case FactLost:
 		if f.N == 1 {
 			return fmt.Sprintf("sends %s to %v, but the link is shut", f.packet(), f.To)
@@ -30,7 +34,11 @@ func (f *Fact) words() string {
 	case FactArrived:
 		return fmt.Sprintf("gets %s from %v%s", f.packet(), f.To, [...]string{"", ", the double", ", a late copy"}[f.N])
 	case FactBegun:
-		return fmt.Sprintf("begins save %d (%s)", f.N, f.Text)
+		slow := ""
+		if f.M >= uint64(20*time.Millisecond) {
+			slow = fmt.Sprintf(", which takes %v", time.Duration(f.M))
+		}
+		return fmt.Sprintf("begins save %d (%s)%s", f.N, f.Text, slow)
 	case FactDurable:
 		return fmt.Sprintf("save %d is durable", f.N)
 	case FactKept:
@@ -65,8 +73,11 @@ func (f *Fact) words() string {
 func (f *Fact) lifeWords() string {
 	switch f.Kind {
 	case FactBorn:
-		if f.N > 1 {
+		if f.N > 1 && f.On.Kind == 'n' {
 			return fmt.Sprintf("comes back, life %d", f.N)
+		}
+		if f.N > 1 {
+			return "comes back"
 		}
 		return "begins"
 	case FactDied:
