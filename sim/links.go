@@ -89,6 +89,10 @@ func (w *world) reopen(l *link) {
 	if !w.healed && (l.shut > 0 || l.clogged > 0) {
 		return
 	}
+	if w.healed && l.last > w.now+time.Second { // whose packets crawl is given up: what follows would wait behind them
+		w.resetLink(l)
+		return
+	}
 	held := l.held
 	l.held = nil
 	if w.plan.Network.Streams && len(held) > 0 && w.now-l.silent > time.Second && held[0].roll.upTo(2) == 0 {

@@ -227,7 +227,7 @@ func (w *world) recover() {
 	}
 	w.heal()
 	w.checks.looked(ofLiveness)
-	if !w.runUntil(120*time.Second, func() bool { return w.unfinished() == "" }) {
+	if !w.runUntil(120*time.Second, w.finished) {
 		w.fail("liveness", "two minutes after all healed: %s", w.unfinished())
 		return
 	}
@@ -247,6 +247,16 @@ func (w *world) recover() {
 		return
 	}
 	w.checks.equal()
+}
+
+// finished says that nobody has anything to do any more.
+func (w *world) finished() bool {
+	for _, c := range w.clients {
+		if !c.finished {
+			return false
+		}
+	}
+	return true
 }
 
 // unfinished says who still has something to do.
@@ -292,7 +302,7 @@ func (w *world) finalReads() {
 		c.finished = false
 		c.readAll(slices.Clone(c.convs))
 	}
-	if !w.runUntil(60*time.Second, func() bool { return w.unfinished() == "" }) {
+	if !w.runUntil(60*time.Second, w.finished) {
 		w.fail("liveness", "the final reads: %s", w.unfinished())
 	}
 }

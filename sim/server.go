@@ -159,7 +159,7 @@ func (s *server) take(in replica.Input) {
 		s.halt(s.out.Fatal)
 		return
 	}
-	w.checks.stepped(s)
+	w.checks.stepped(s, in)
 	w.watched(s, in, &was)
 	w.lookedAt(s, in)
 	died := s.midway != nil && s.dieMidway()
