@@ -100,6 +100,7 @@ func damages() []damageInfo {
 		{OldImage, "the directory is a copy from an earlier life",
 			"starts, but peers have witnessed a later life and do not listen to it, until it has been opened as often as " +
 				"the life they saw; from then on not detected yet"},
+		{LyingDisk, "saves are reported that are not kept", "not detected: nothing above a disk can know that it lies"},
 	}
 	for _, r := range rots() {
 		list = append(list, damageInfo{Rot, r.name, r.outcome})

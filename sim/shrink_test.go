@@ -25,13 +25,16 @@ func lyingAfterACrash(p Plan, o Options) *world {
 	return w
 }
 
-// planted is a plan that shows the bug above, among much else.
+// planted is a plan that shows the bug above, among much else. A failed sync would be another way to it.
 func planted(t *testing.T) Plan {
 	t.Helper()
 	for seed := range uint64(200) {
 		p := Generate(seed, Lite)
+		p.Faults = slices.DeleteFunc(p.Faults, func(f Fault) bool { // the only disk in trouble is the lying one
+			return slices.ContainsFunc(diskFaults(), func(d family) bool { return d.kind == f.Kind })
+		})
 		crash := slices.ContainsFunc(p.Faults, func(f Fault) bool { return f.Kind == Crash && f.On == "n2" })
-		if crash && p.Voters == 3 && len(p.Faults) > 8 && len(p.Ops) > 100 {
+		if p, _ = p.Without(string(FsyncError)); crash && p.Voters == 3 && len(p.Faults) > 8 && len(p.Ops) > 100 {
 			w := lyingAfterACrash(p, Options{})
 			w.live()
 			if w.failure != nil && w.failure.Checker == "durable-ack" {

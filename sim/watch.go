@@ -21,11 +21,17 @@ func SeedOf(text string) uint64 {
 func FaultKinds() []FaultKind {
 	var kinds []FaultKind
 	for _, f := range families() {
-		if !f.beyond {
+		if !f.byHand {
 			kinds = append(kinds, f.kind)
 		}
 	}
 	return kinds
+}
+
+// Checkers are the names of all that may be left out: the checkers, and what else refuses to go on. The
+// budget of events is not among them, without which a run may have no end.
+func Checkers() []string {
+	return append(slices.Clone(checkerNames[:]), "client", "codec", "disk", "recovery")
 }
 
 // Marks are all marks there are. A sweep of ten thousand seeds that misses a common one has a hole.

@@ -120,7 +120,7 @@ func newRoot(io stdio) *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &exitError{exitUsage, err, cmd.CommandPath() + " --help shows its flags"}
 	})
-	root.AddCommand(newRun(io), newFleet(io), newReplay(io), newShrink(io), newReport(io), newMutants(io))
+	root.AddCommand(newRun(io), newFleet(io), newReplay(io), newShrink(io), newReport(io), newMutants(io), newExplore(io))
 	for _, c := range root.Commands() {
 		if c.Args == nil {
 			c.Args = noArgs

@@ -69,7 +69,8 @@ func TestWrongUsageHasItsCode(t *testing.T) {
 		{"run 5", exitUsage, `takes no argument "5"`},
 		{"run --seed=1 --profile=huge", exitUsage, "--profile=huge"},
 		{"run --seed=1 --no-fault=rain", exitUsage, `no fault "rain"`},
-		{"run --seed=1 --no-checker=budget", exitUsage, "never end"},
+		{"run --seed=1 --no-checker=budget", exitUsage, "--no-checker=budget: want one of"},
+		{"run --seed=1 --codec=xml", exitUsage, "--codec=xml"},
 		{"run --plan=/nowhere/plan.json", exitNoInput, "no such file"},
 		{"run --plan=" + file(t, "empty.json", ""), exitData, "read a plan"},
 		{"run --plan=" + file(t, "other.json", `{"format":1,"seed":3}`), exitData, "0 voters"},
@@ -81,6 +82,9 @@ func TestWrongUsageHasItsCode(t *testing.T) {
 		{"replay --seed=1 --until=99999999", exitUsage, "the world ends after"},
 		{"shrink --seed=1 --no-checker=order", exitUsage, "mean nothing here"},
 		{"shrink --seed=1", exitNo, "nothing is wrong in this world"},
+		{"mutants --seeds=0", exitUsage, "want at least 1"},
+		{"mutants M01 --table", exitUsage, "--table wants all mutants"},
+		{"explore --nodes=9", exitUsage, "9 nodes"},
 		{"report --seed=1", exitUsage, "--html=FILE or --log=FILE"},
 	} {
 		r := parleysim(t, strings.Fields(c.args)...)
@@ -122,6 +126,9 @@ func TestARunIsALine(t *testing.T) {
 	if again.code != exitOK || again.out != piped.out {
 		t.Errorf("from a file: exit %d %s%s\nfrom standard input: exit %d %s%s", again.code, again.out, again.err, piped.code, piped.out, piped.err)
 	}
+	if r := parleysim(t, "run", "--plan="+plan, "--codec=wire", "--twin"); r.out != again.out {
+		t.Errorf("through the wire:\n%s%scopied:\n%s", r.out, r.err, again.out)
+	}
 	text1, text2 := parleysim(t, "run", "--seed=5c1e90aa"), parleysim(t, "run", "--seed=5c1e90ab")
 	if text1.code != exitOK || text1.out == text2.out {
 		t.Errorf("two texts are two seeds: %s%s", text1.out, text2.out)
@@ -146,6 +153,17 @@ func TestAFailureIsACard(t *testing.T) {
 	}
 	if r := parleysim(t, "run", "--plan="+plan, "--twin", "--no-fault=crash"); r.code != exitNo {
 		t.Errorf("--no-fault=crash took the lie away: %s", r.out)
+	}
+}
+
+// All that can happen between two nodes is looked at, and a bound that is reached is told.
+func TestASmallWorldIsExplored(t *testing.T) {
+	r := parleysim(t, "explore", "--nodes=2", "--timeouts=1", "--commands=1")
+	if r.code != exitOK || !strings.Contains(r.out, "EXHAUSTED") {
+		t.Errorf("exit %d\n%s%s", r.code, r.out, r.err)
+	}
+	if r := parleysim(t, "explore", "--states=10"); r.code != exitOK || !strings.Contains(r.out, "stopped") {
+		t.Errorf("exit %d\n%s%s", r.code, r.out, r.err)
 	}
 }
 

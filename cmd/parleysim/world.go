@@ -6,7 +6,10 @@ import (
 	"strings"
 
 	"github.com/spf13/pflag"
+	"google.golang.org/protobuf/proto"
 
+	"parley/core/replica"
+	"parley/realnet/wire"
 	"parley/sim"
 )
 
@@ -16,6 +19,7 @@ type conditions struct {
 	noFaults   []string
 	noCheckers []string
 	twin       bool
+	codec      string
 }
 
 // mixed is the profile of sweeps: one seed in four is a std world, by its number, the others are lite.
@@ -26,6 +30,7 @@ func (c *conditions) flags(f *pflag.FlagSet, profile string) {
 	f.StringSliceVar(&c.noFaults, "no-fault", nil, "leave out faults of this `KIND`; also loss, dup, slow, late")
 	f.StringSliceVar(&c.noCheckers, "no-checker", nil, "do not listen to the checker of this `NAME`")
 	f.BoolVar(&c.twin, "twin", false, "run every world twice; the traces must be equal")
+	f.StringVar(&c.codec, "codec", "copy", "how messages between servers cross a link: copy, or wire, which encodes and decodes them (with --twin: of the first run)")
 }
 
 // check refuses what no world could be run under.
@@ -33,8 +38,13 @@ func (c *conditions) check() error {
 	if !slices.Contains([]string{mixed, string(sim.Lite), string(sim.Std), string(sim.Long)}, c.profile) {
 		return usage("--profile=%s: want lite, std, long or mixed", c.profile)
 	}
-	if slices.Contains(c.noCheckers, budget) {
-		return usage("--no-checker=budget: without it a world may never end")
+	if c.codec != "copy" && c.codec != "wire" {
+		return usage("--codec=%s: want copy or wire", c.codec)
+	}
+	for _, name := range c.noCheckers {
+		if !slices.Contains(sim.Checkers(), name) {
+			return usage("--no-checker=%s: want one of %s", name, strings.Join(sim.Checkers(), ", "))
+		}
 	}
 	if _, err := (sim.Plan{}).Without(c.noFaults...); err != nil {
 		return usage("--no-fault: %w", err)
@@ -65,6 +75,9 @@ func (c *conditions) apply(p sim.Plan) sim.Plan {
 // world runs a plan, twice if so wanted.
 func (c *conditions) world(p sim.Plan, o sim.Options) sim.Result {
 	o.Without = c.noCheckers
+	if c.codec == "wire" {
+		o.Codec = throughTheWire
+	}
 	r := guarded(p, o)
 	if c.twin && r.Failure == nil {
 		if again := guarded(p, sim.Options{Without: c.noCheckers}); again.Trace != r.Trace {
@@ -73,6 +86,19 @@ func (c *conditions) world(p sim.Plan, o sim.Options) sim.Result {
 		}
 	}
 	return r
+}
+
+// throughTheWire makes of a message what arrives at the other end of a real connection.
+func throughTheWire(m *replica.PeerMessage) (*replica.PeerMessage, error) {
+	frame, err := proto.Marshal(wire.EncodePeer(m))
+	if err != nil {
+		return nil, err
+	}
+	var arrived wire.PeerMessage
+	if err := proto.Unmarshal(frame, &arrived); err != nil {
+		return nil, err
+	}
+	return wire.DecodePeer(&arrived)
 }
 
 // guarded runs a plan. What the runtime refuses, an index out of range for example, is a failure of
@@ -109,6 +135,9 @@ func (c *conditions) words() string {
 	}
 	if c.twin {
 		words.WriteString(" --twin")
+	}
+	if c.codec == "wire" {
+		words.WriteString(" --codec=wire")
 	}
 	return words.String()
 }
