@@ -1,13 +1,11 @@
 package realnet
 
 import (
-	"errors"
 	"slices"
 	"sync"
 	"time"
 
 	"parley/core/replica"
-	"parley/core/row"
 )
 
 // storeKeeper is the one goroutine that writes to the store.
@@ -17,12 +15,6 @@ type storeKeeper struct {
 	done   sync.WaitGroup
 }
 
-// saveLimit is how long one save may take before the process ends: a disk that hangs for ever would
-// otherwise keep a replica in its place that does nothing.
-const saveLimit = 20 * time.Second
-
-var errStalled = errors.New("the disk has not answered for 20 s")
-
 func newStoreKeeper(s *Server) *storeKeeper {
 	k := &storeKeeper{server: s, saves: make(chan replica.Save, 1)}
 	k.done.Go(k.run)
@@ -30,18 +22,17 @@ func newStoreKeeper(s *Server) *storeKeeper {
 }
 
 func (k *storeKeeper) run() {
-	watchdog := time.AfterFunc(saveLimit, func() { k.server.fail("save", errStalled) })
-	watchdog.Stop()
 	for save := range k.saves {
-		watchdog.Reset(saveLimit)
 		begin := time.Now()
+		watchdog := time.AfterFunc(replica.SaveLimit, func() { k.server.stop(replica.SaveOverdue(&save)) })
 		saved, err := k.server.store.Save(save)
 		watchdog.Stop()
-		if err != nil {
-			k.server.fail("save", err)
+		in, stop := replica.SaveAnswer(&save, saved, err)
+		if stop != nil {
+			k.server.stop(stop)
 			return // nothing is saved after a failure
 		}
-		k.server.post(happening{input: replica.Stored{Saved: saved}, took: time.Since(begin)})
+		k.server.post(happening{input: in, took: time.Since(begin)})
 	}
 }
 
@@ -59,11 +50,12 @@ func (s *Server) fail(doing string, err error) {
 	}
 }
 
-// readJob is a Fetch or an Export.
+func (s *Server) stop(why *replica.Stop) { s.fail(why.Doing, why.Err) }
+
+// readJob is a Fetch, or else an Export.
 type readJob struct {
-	id     uint64
-	ranges []row.Range
-	export bool
+	fetch  *replica.Fetch
+	export uint64 // id
 }
 
 // rowReaders are the goroutines that read from the store, beside the keeper. Their queue has no
@@ -116,22 +108,22 @@ func (r *rowReaders) run() {
 		if !ok {
 			return
 		}
-		in, err := r.read(job)
-		if err != nil {
-			r.server.fail("read rows", err)
+		in, stop := r.read(job)
+		if stop != nil {
+			r.server.stop(stop)
 			return
 		}
 		r.server.post(happening{input: in})
 	}
 }
 
-func (r *rowReaders) read(job readJob) (replica.Input, error) {
-	if job.export {
+func (r *rowReaders) read(job readJob) (replica.Input, *replica.Stop) {
+	if job.fetch == nil {
 		snapshot, err := r.server.store.Export()
-		return replica.Exported{ID: job.id, Snapshot: snapshot}, err
+		return replica.ExportAnswer(job.export, snapshot, err)
 	}
-	rows, err := r.server.store.Rows(job.ranges)
-	return replica.Fetched{ID: job.id, Rows: rows}, err
+	rows, err := r.server.store.Rows(job.fetch.Ranges)
+	return replica.FetchAnswer(job.fetch, rows, err)
 }
 
 // close drops what is queued: nobody waits for it any more.

@@ -251,10 +251,10 @@ func (l *loop) handOut() {
 		l.keeper.saves <- *o.Save // one is out at a time: there is room
 	}
 	for _, f := range o.Fetches {
-		l.readers.put(readJob{id: f.ID, ranges: f.Ranges})
+		l.readers.put(readJob{fetch: &f})
 	}
 	for _, id := range o.Exports {
-		l.readers.put(readJob{id: id, export: true})
+		l.readers.put(readJob{export: id})
 	}
 	l.handOutPasswords()
 	l.handOutToClients()

@@ -90,6 +90,14 @@ func TestCheckersFindPlantedBugs(t *testing.T) {
 		{"a disk reports saved what it has not", "durable-ack", "acknowledges entry", func(w *world) {
 			follower(w).disk.lies = true
 		}},
+		{"a store is opened without a sync", "durable-ack", "; its disk", func(w *world) {
+			f := follower(w)
+			f.disk.hasty = true
+			f.dangers.sync = []Fault{{Kind: FsyncError, Arg: 1}}
+		}},
+		{"a replica with nothing wrong halts for damage", "halt", "nothing wrong", func(w *world) {
+			follower(w).die(&replica.Stop{Doing: "read rows", Err: damage{"a row does not have its sum"}})
+		}},
 		{"a vote is not on the disk", "durable-ack", "votes for", func(w *world) {
 			s := w.leader()
 			w.checks.sent(s, &raft.Message{Kind: raft.VoteReply, From: s.id, To: s.id%3 + 1, Term: s.disk.hard.Term + 1})

@@ -14,8 +14,8 @@ func (k *checks) first(s *server, i raft.Index, m raft.Mark) {
 		return
 	}
 	on := 0
-	for _, d := range k.w.servers {
-		if d.disk.holds(i, m.Chain) {
+	for _, o := range k.w.servers {
+		if k.w.atlas.holds(o, i, m.Chain) {
 			on++
 		}
 	}
@@ -25,15 +25,9 @@ func (k *checks) first(s *server, i raft.Index, m raft.Mark) {
 	k.ghost, k.since = append(k.ghost, *e), append(k.since, s.status.Raft.Role.Term)
 }
 
-// holds says that a disk has an entry, in its log or in its rows.
-func (d *disk) holds(i raft.Index, chain raft.Chain) bool {
-	e, ok := d.entry(i)
-	return ok && e.Chain == chain || d.compact.Index >= i
-}
-
 // sent: what a message promises is on the sender's disk before it leaves.
 func (k *checks) sent(s *server, m *raft.Message) {
-	hard := s.disk.hard
+	hard := s.disk.durable().hard
 	switch m.Kind {
 	case raft.PreVote, raft.PreVoteReply: // a pre-vote proposes a term, and promises nothing
 		return
@@ -53,12 +47,13 @@ func (k *checks) sent(s *server, m *raft.Message) {
 }
 
 func (k *checks) acknowledged(s *server, m *raft.Message) {
-	if m.Reject || m.Index <= s.disk.compact.Index {
+	d := s.disk.durable()
+	if m.Reject || m.Index <= d.compact.Index {
 		return
 	}
 	k.looked(ofDurableAck)
 	mark, ok := s.machine.Raft().Mark(m.Index)
-	if held, on := s.disk.entry(m.Index); !on || ok && held.Chain != mark.Chain {
-		k.fail(ofDurableAck, "n%d acknowledges entry %d in term %d; its disk ends at %d", s.id, m.Index, m.Term, s.disk.last())
+	if _, on := d.entry(m.Index); !on || ok && !k.w.atlas.holds(s, m.Index, mark.Chain) {
+		k.fail(ofDurableAck, "n%d acknowledges entry %d in term %d; its disk ends at %d", s.id, m.Index, m.Term, d.last())
 	}
 }

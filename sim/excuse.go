@@ -17,7 +17,7 @@ func (w *world) lastCopyOutside(i raft.Index) string {
 	outside := ""
 	for _, s := range w.servers {
 		switch {
-		case !s.disk.holds(i, w.checks.ghost[i-1].Chain):
+		case !w.atlas.holds(s, i, w.checks.ghost[i-1].Chain):
 		case !w.exiles.holds(s.id):
 			return ""
 		default:
@@ -31,7 +31,7 @@ func (w *world) lastCopyOutside(i raft.Index) string {
 // hears of a later term must follow it.
 func (w *world) termFromOutside(t raft.Term) string {
 	for _, s := range w.servers {
-		if w.exiles.holds(s.id) && s.disk.hard.Term >= t {
+		if w.exiles.holds(s.id) && s.disk.durable().hard.Term >= t {
 			return fmt.Sprintf("term %d: n%d, outside the core, is in term %d", t, s.id, s.disk.hard.Term)
 		}
 	}

@@ -40,6 +40,10 @@ const (
 	WornDisk      Wrong = "worn-disk" // saves take very long
 )
 
+// Damaged is not drawn: it is what the chaos left behind on a disk. Its replica has halted or may do so
+// at any time, and is kept down.
+const Damaged Wrong = "damaged"
+
 func wrongs() []Wrong {
 	return []Wrong{Down, Asleep, CutOff, Mute, HardOfHearing, Bridged, Whispers, FarOff, WornDisk}
 }
@@ -106,18 +110,28 @@ func (x *exiles) holds(id raft.ID) bool { return x.how[id] != "" }
 func (x *exiles) lag(from, to raft.ID) time.Duration { return max(x.lags[from], x.lags[to]) }
 
 // banish begins what is wrong with the exiles, and gives them as they are: with the leader by its name.
+// Who is damaged is outside already; together they stay a minority.
 func (w *world) banish() {
 	x := &w.exiles
 	var pinned []Exile
+	out := 0
+	for _, s := range w.servers {
+		if w.atlas.damaged(s) {
+			x.how[s.id] = Damaged
+			s.crash()
+			out++
+		}
+	}
 	for _, e := range w.plan.Liveness.Exiles {
 		on, ok := w.resolve(e.On)
 		_, id := on.place()
-		if !ok || x.how[id] != "" {
+		if !ok || x.how[id] != "" || out >= (len(w.servers)-1)/2 {
 			continue
 		}
 		e.On = on
 		pinned = append(pinned, e)
 		x.how[id] = e.How
+		out++
 	}
 	w.exiled = pinned
 	for _, e := range pinned {

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -32,6 +33,9 @@ type family struct {
 	shortest time.Duration // it lasts at least so long …
 	longest  time.Duration // … and at most, a second and a half if 0
 	times    int           // so many times as often as others
+	chance   uint32        // so many seeds in a million have it; 0: one half
+	damage   bool          // what it does is there to stay; plans that go beyond always have it
+	byHand   bool          // only plans written by hand have it: it is not survived, and not noticed either
 	lasting  int           // one in eight lasts until all heals, if not 0
 	beyond   bool          // more than Parley promises to survive: no seed draws it
 	aim      func(r *roll, p *Plan, f *Fault)
@@ -48,12 +52,9 @@ func families() []family {
 	all = append(all, diskFaults()...)
 	all = append(all, canaries()...)
 	for i := range all {
-		if f := &all[i]; f.shortest == 0 {
-			f.shortest = 20 * time.Millisecond
-		}
-		if f := &all[i]; f.longest == 0 {
-			f.longest = 1500 * time.Millisecond
-		}
+		f := &all[i]
+		f.shortest, f.longest = cmp.Or(f.shortest, 20*time.Millisecond), cmp.Or(f.longest, 1500*time.Millisecond)
+		f.chance = cmp.Or(f.chance, 500_000)
 	}
 	return all
 }
@@ -165,6 +166,9 @@ func (w *world) heal() {
 	w.tape.begin(w, "heal", -1)
 	w.tape.tell(Fact{Kind: FactHealed})
 	w.everyLink(w.reopen)
+	for _, s := range w.servers {
+		s.mendDisk()
+	}
 	for _, s := range w.servers {
 		switch {
 		case !s.up:

@@ -16,6 +16,7 @@ func Generate(seed uint64, profile Profile) Plan {
 		p.Knobs.SnapshotChunk = 0 // a sender waits half a second for each that is overtaken, as on a real stream none is
 	}
 	p.Liveness = drawLiveness(d.roll(dicePlan, 3), p.Voters)
+	p.Beyond = d.roll(dicePlan, hashText("beyond")).ppm(30_000)
 	p.addFaults(d, 0, size.faults)
 	items := size.items / p.Clients
 	for c := range p.Clients {
@@ -116,7 +117,7 @@ func (p *Plan) addFaults(d Dice, bout uint64, most int) {
 			continue
 		}
 		r := d.roll(dicePlan, bout<<32^hashText(string(f.kind)))
-		if r.ppm(500_000) {
+		if off := r.ppm(1_000_000 - f.chance); off && !(f.damage && p.Beyond) || f.byHand {
 			continue
 		}
 		for range f.often(r.logUpTo(most)) {

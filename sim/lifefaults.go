@@ -36,6 +36,7 @@ func lifeFaults() []family {
 			for _, s := range w.servers {
 				r := w.dice.roll(diceLife, f.ID<<8|uint64(s.id))
 				w.kill(s, time.Duration(f.For)+r.between(0, 50*time.Millisecond))
+				s.losePower()
 			}
 		}},
 		{kind: Pause, aim: someServer, strike: func(w *world, f Fault) { w.pause(w.serverOf(f), time.Duration(f.For)) }},

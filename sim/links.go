@@ -49,6 +49,7 @@ type packet struct {
 	roll   roll
 	from   int // the lives of its ends when it was sent
 	to     int
+	boot   uint64 // of the sender's store
 	conn   uint64
 	copied bool // shares nothing with its sender
 	id     nthSaying

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"parley/core/raft"
+	"parley/core/replica"
 )
 
 // Mark names something that should happen sometimes: a sweep in which it never does has a hole. A mark
@@ -20,7 +21,13 @@ type markInfo struct {
 func marks() []markInfo {
 	var all []markInfo
 	all = append(all, raftMarks()...)
+	all = append(all, logMarks()...)
+	all = append(all, readMarks()...)
+	all = append(all, snapshotMarks()...)
+	all = append(all, sessionMarks()...)
+	all = append(all, feedMarks()...)
 	all = append(all, momentMarks()...)
+	all = append(all, diskMarks()...)
 	all = append(all, netMarks()...)
 	all = append(all, lifeMarks()...)
 	all = append(all, workMarks()...)
@@ -51,20 +58,14 @@ type lurker struct {
 	left  int // occurrences to come
 }
 
-// The marks of elections.
-const (
-	ElectionWon     Mark = "election won"
-	LeaderUnsaved   Mark = "election won, first entry not yet saved"
-	LeaderDeposed   Mark = "leader deposed"
-	LeaderCommitted Mark = "first commit of a leader"
-)
-
-func raftMarks() []markInfo {
-	return []markInfo{{ElectionWon, false}, {LeaderUnsaved, false}, {LeaderDeposed, false}, {LeaderCommitted, false}}
-}
-
 // watched marks what a step of a server came to; was is the status before it.
-func (w *world) watched(s *server, was *raft.Status) {
+func (w *world) watched(s *server, in replica.Input, was *raft.Status) {
+	w.watchElection(s, in, was)
+	w.watchLog(s, in, was)
+	w.watchReads(s, in)
+	w.watchSnapshots(s, in, was)
+	w.watchCalls(s, in)
+	w.watchFeeds(s, in)
 	now := &s.status.Raft
 	on := s.name
 	leads, led := now.Role.Kind == raft.Leader, was.Role.Kind == raft.Leader && was.Role.Term == now.Role.Term

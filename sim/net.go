@@ -84,7 +84,7 @@ func (w *world) send(msg *replica.PeerMessage) {
 	l := w.link(msg.From, msg.To)
 	l.packets++
 	w.stats.Packets++
-	p := packet{msg: msg, id: w.name(msg), nth: l.packets, conn: l.conn, from: w.server(msg.From).life, to: w.server(msg.To).life}
+	p := packet{msg: msg, id: w.name(msg), nth: l.packets, conn: l.conn, from: w.server(msg.From).life, boot: w.server(msg.From).disk.boot, to: w.server(msg.To).life}
 	p.roll = roll{dice: w.dice, dom: diceLink, actor: uint64(msg.From)<<32 | uint64(msg.To)<<24 | l.packets<<40}
 	switch n := &w.plan.Network; {
 	case w.exiles.cut[msg.From][msg.To]:
@@ -192,7 +192,7 @@ func (w *world) arrive(l *link, p *packet) {
 	s := w.server(l.to)
 	cut := w.plan.Network.Streams && p.conn != l.conn || !w.plan.Network.Streams && !w.open(l.from, l.to)
 	w.tape.arrived(p.msg, p.id, p.which, s.up && !cut)
-	if cut || !s.up {
+	if cut || !s.up || !w.linked(w.server(l.from), s, p.from, p.boot) {
 		return
 	}
 	w.arrived(s, l, p)

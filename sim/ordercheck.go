@@ -78,7 +78,7 @@ func (k *sight) look(s *server) {
 // durable compares a disk with what it held before.
 func (k *checks) durable(s *server) {
 	k.looked(ofOrder)
-	was, d := &k.order.seen[s.id-1], s.disk
+	was, d := &k.order.seen[s.id-1], s.disk.durable()
 	if d.hard.Term < was.hard.Term || d.hard.Commit < was.hard.Commit || d.applied < was.kept ||
 		d.hard.Term == was.hard.Term && was.hard.Vote != 0 && d.hard.Vote != was.hard.Vote {
 		k.fail(ofOrder, "the disk of n%d goes back: %+v to %+v, applied %d to %d", s.id, was.hard, d.hard, was.kept, d.applied)
@@ -86,10 +86,17 @@ func (k *checks) durable(s *server) {
 	was.hard, was.kept = d.hard, d.applied
 }
 
+// rolledBack takes a disk for what it is now: it was put back there.
+func (k *checks) rolledBack(s *server) {
+	d := s.disk.durable()
+	was := &k.order.seen[s.id-1]
+	*was = sight{life: was.life, hard: d.hard, kept: d.applied}
+}
+
 // vote demands that a vote is on the voter's disk when it is told, and that it is its only one.
 func (k *checks) vote(s *server, t raft.Term, to raft.ID) {
 	k.looked(ofDurableAck)
-	hard := s.disk.hard
+	hard := s.disk.durable().hard
 	if hard.Term < t || hard.Term == t && hard.Vote != to {
 		k.fail(ofDurableAck, "n%d votes for n%d in term %d; its disk says n%d in term %d", s.id, to, t, hard.Vote, hard.Term)
 	}

@@ -24,6 +24,7 @@ type Plan struct {
 	Multi    bool     `json:"multi,omitempty"`    // login policy multi
 	Password bool     `json:"password,omitempty"` // accounts have passwords
 	Search   bool     `json:"search,omitempty"`   // the history is judged without its positions, too
+	Beyond   bool     `json:"beyond,omitempty"`   // damage may exceed what is survived; then who halts is right, too
 	Chaos    Span     `json:"chaos"`              // how long faults happen; then all heals
 	Knobs    Knobs    `json:"knobs"`
 	Network  Network  `json:"network"`

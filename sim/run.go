@@ -167,7 +167,7 @@ func newWorld(p Plan, o Options) *world {
 	if o.Events > 0 {
 		w.budget = min(w.budget, o.Events)
 	}
-	w.checks = newChecks(w)
+	w.checks, w.atlas = newChecks(w), atlas{w}
 	w.still.list(p.Deviations)
 	w.tape.begin(w, "begin", -1)
 	w.birth()
@@ -242,10 +242,14 @@ func (w *world) recover() {
 		return
 	}
 	w.checks.equal()
+	w.markIf(w.atlas.excused(), BeyondExcused, "")
 }
 
 // unfinished says who still has something to do.
 func (w *world) unfinished() string {
+	if w.atlas.excused() {
+		return ""
+	}
 	for _, c := range w.clients {
 		if !c.finished {
 			return c.state()
@@ -256,6 +260,9 @@ func (w *world) unfinished() string {
 
 // behind says which feed or replica lacks something.
 func (w *world) behind() string {
+	if w.atlas.excused() {
+		return ""
+	}
 	s := w.leader()
 	if s == nil {
 		return "nobody leads"

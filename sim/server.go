@@ -32,16 +32,25 @@ type server struct {
 	tickAt      time.Duration // local time of the deadline event that counts
 	ticks       uint64        // its generation
 	born        time.Duration
-	led         raft.Term     // the term that it led when it was paused
-	untold      bool          // a save is durable, and the machine does not know
-	midway      *Fault        // it is to die with half of a step done
-	slow        int           // slow-disk faults that are on
+	led         raft.Term // the term that it led when it was paused
+	untold      bool      // a save is durable, and the machine does not know
+	midway      *Fault    // it is to die with half of a step done
+	slow        int       // slow-disk faults that are on
+	stalled     int       // stalls that are on …
+	held        []func()  // … and what waits for their end
+	dangers     dangers
+	tries       uint64        // starts that were refused
+	halted      string        // why it waits for a person; empty: it does not
+	rolledBack  bool          // its disk is one of the past
+	known       known         // of its peers' lives; it survives its own
 	leaving     bool          // asked to resign …
 	away        time.Duration // … and to stay away so long
 	saves       uint64
-	saveAt      time.Duration // when it began
-	saving      nthSaying     // the save in flight
-	shell       uint64        // draws for what the shell does
+	sent        [maxVoters + 1]raft.Mark // the end of the last entries sent to each peer
+	offered     [maxVoters + 1]raft.Mark // the last snapshot
+	saveAt      time.Duration            // when it began
+	saving      nthSaying                // the save in flight
+	shell       uint64                   // draws for what the shell does
 	conns       []*stream
 	passwords   map[call]passwords
 }
@@ -58,27 +67,30 @@ func (w *world) server(id raft.ID) *server { return w.servers[id-1] }
 // start begins a life.
 func (s *server) start() {
 	w := s.w
-	if w.exiles.holds(s.id) { // who is down for good stays so
+	if s.halted != "" || w.exiles.holds(s.id) { // who is down for good stays so
 		return
 	}
-	rec, err := s.disk.Recover()
-	if err != nil {
-		w.fail("disk", "recover n%d: %v", s.id, err)
+	rec, ok := s.open()
+	if !ok {
 		return
 	}
 	s.life++
 	r := w.dice.roll(diceClock, uint64(s.id)<<16|uint64(s.life))
 	s.clock = clock{start: r.between(time.Second, time.Hour), since: w.now, ppm: int64(r.upTo(2*w.plan.Knobs.DriftPpm+1) - w.plan.Knobs.DriftPpm)}
-	if s.machine, err = replica.New(w.config(s), rec, s.clock.local(w.now)); err != nil {
-		w.fail("recovery", "n%d does not come back: %v", s.id, err)
+	machine, err := replica.New(w.config(s), rec, s.clock.local(w.now))
+	if err != nil {
+		w.mark(RefusedDamaged, s.name)
+		s.halt("recover: " + err.Error())
 		return
 	}
+	s.machine = machine
 	s.up, s.paused, s.frozen, s.leaving, s.inbox, s.conns = true, false, 0, false, nil, nil
 	s.passwords = map[call]passwords{}
 	s.born, s.untold, s.midway = w.now, false, nil
 	s.status, s.firstCommit = replica.Status{}, 0
 	s.tickAt = noTick
 	w.tape.tell(Fact{Kind: FactBorn, On: node(s.id), N: uint64(s.life), M: uint64(s.disk.last())})
+	w.greet(s)
 	s.take(replica.Tick{})
 }
 
@@ -144,10 +156,11 @@ func (s *server) take(in replica.Input) {
 	w.trace.step(s)
 	w.tape.stepped(s, in, &was, applied)
 	if w.checks.halted(s) {
+		s.halt(s.out.Fatal)
 		return
 	}
 	w.checks.stepped(s)
-	w.watched(s, &was)
+	w.watched(s, in, &was)
 	w.lookedAt(s, in)
 	died := s.midway != nil && s.dieMidway()
 	s.perform()
@@ -257,10 +270,10 @@ func (s *server) perform() {
 		s.save(out.Save)
 	}
 	for _, f := range out.Fetches {
-		s.later(s.shellDelay(), "fetch", func() { s.fetch(f) })
+		s.later(s.readDelay(), "fetch", func() { s.fetch(f) })
 	}
 	for _, id := range out.Exports {
-		s.later(s.shellDelay(), "export", func() { s.export(id) })
+		s.later(s.readDelay(), "export", func() { s.export(id) })
 	}
 	s.secrets(out)
 	s.toClients(out)
@@ -269,61 +282,6 @@ func (s *server) perform() {
 func (s *server) shellDelay() time.Duration {
 	s.shell++
 	return s.w.dice.roll(diceShell, uint64(s.id)<<48|s.shell).between(10*time.Microsecond, 3*time.Millisecond)
-}
-
-func (s *server) save(save *replica.Save) {
-	w := s.w
-	if err := s.disk.begin(save); err != nil {
-		w.fail("disk", "n%d: %v", s.id, err)
-		return
-	}
-	s.saves++
-	s.saveAt = w.now
-	w.stats.Saves++
-	r := w.dice.roll(diceDisk, uint64(s.id)<<48|s.saves)
-	d := r.between(time.Duration(w.plan.Knobs.SaveMin), time.Duration(w.plan.Knobs.SaveMax))
-	if s.slow > 0 && !w.healed || w.exiles.how[s.id] == WornDisk {
-		d += r.between(50*time.Millisecond, 700*time.Millisecond)
-	}
-	s.saving = w.nameSave(s, save)
-	d = w.saveTime(s, d)
-	w.tape.begun(s, save, d)
-	s.later(d, "saved", func() {
-		saved, err := s.disk.finish()
-		if err != nil {
-			w.fail("disk", "n%d: %v", s.id, err)
-			return
-		}
-		w.tape.tell(Fact{Kind: FactDurable, On: node(s.id), N: saved.Seq, M: uint64(s.disk.last())})
-		w.checks.saved(s, saved)
-		s.untold = true
-		w.mark(SaveUntold, s.name)
-		// The crash that hits between the disk's word and the machine's ear is a case of its own.
-		s.later(r.between(0, 200*time.Microsecond), "stored", func() {
-			s.untold = false
-			s.take(replica.Stored{Saved: saved})
-		})
-	})
-}
-
-func (s *server) fetch(f replica.Fetch) {
-	rows, err := s.disk.Rows(f.Ranges)
-	if err != nil {
-		s.w.fail("disk", "n%d: %v", s.id, err)
-		return
-	}
-	s.later(s.shellDelay(), "fetched", func() { s.take(replica.Fetched{ID: f.ID, Rows: rows}) })
-}
-
-func (s *server) export(id uint64) {
-	snap, err := s.disk.Export()
-	if err != nil {
-		s.w.fail("disk", "n%d: %v", s.id, err)
-		return
-	}
-	s.w.stats.Snapshots++
-	s.w.checks.exported(s, &snap)
-	s.later(s.shellDelay(), "exported", func() { s.take(replica.Exported{ID: id, Snapshot: snap}) })
 }
 
 // secrets does what the password pool of a real shell does, with a hash that is no hash: salted, so

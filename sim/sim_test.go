@@ -80,20 +80,7 @@ func readPlan(t *testing.T, name string) Plan {
 
 // TestSeeds runs worlds from seeds: the one of -seed, those of -seeds, or else a fixed set.
 func TestSeeds(t *testing.T) {
-	from, to := uint64(1), uint64(60)
-	switch {
-	case *seedFlag != "":
-		from = SeedOf(*seedFlag)
-		to = from
-	case *seedsFlag != "":
-		a, b, ok := strings.Cut(*seedsFlag, "-")
-		var errA, errB error
-		from, errA = strconv.ParseUint(a, 10, 64)
-		to, errB = strconv.ParseUint(b, 10, 64)
-		if !ok || errA != nil || errB != nil || to < from {
-			t.Fatalf("-seeds=%s is no range; want for example -seeds=1-200", *seedsFlag)
-		}
-	}
+	from, to := seedRange(t, 60)
 	var all Stats
 	vacuous, profile := 0, Profile(*profileFlag)
 	for seed := from; ; seed++ {
@@ -122,6 +109,26 @@ func TestSeeds(t *testing.T) {
 	if seeds >= 50 && uint64(vacuous) > seeds/10 {
 		t.Errorf("%d of %d seeds show the judge too little: the workload is off", vacuous, seeds)
 	}
+}
+
+// seedRange is the seeds of -seed or -seeds, or else so many.
+func seedRange(t *testing.T, most uint64) (from, to uint64) {
+	t.Helper()
+	from, to = 1, most
+	switch {
+	case *seedFlag != "":
+		from = SeedOf(*seedFlag)
+		to = from
+	case *seedsFlag != "":
+		a, b, ok := strings.Cut(*seedsFlag, "-")
+		var errA, errB error
+		from, errA = strconv.ParseUint(a, 10, 64)
+		to, errB = strconv.ParseUint(b, 10, 64)
+		if !ok || errA != nil || errB != nil || to < from {
+			t.Fatalf("-seeds=%s is no range; want for example -seeds=1-200", *seedsFlag)
+		}
+	}
+	return from, to
 }
 
 func writeHistory(t *testing.T, name string, r *Result) {

@@ -19,7 +19,7 @@ const (
 
 // exported looks at a snapshot that a disk has just made.
 func (k *checks) exported(s *server, snap *replica.Snapshot) {
-	if k.w.stats.Snapshots%exportEvery != 1 {
+	if k.w.stats.Snapshots%exportEvery != 1 || k.w.atlas.damaged(s) {
 		return
 	}
 	k.looked(ofSnapshots)
@@ -44,8 +44,7 @@ func (k *checks) restores(s *server, snap *replica.Snapshot) error {
 	case !bytes.Equal(again.Data, snap.Data):
 		return fmt.Errorf("read and written again it is other bytes")
 	}
-	from := *s.disk // recovering counts as opening, so not on the disk itself
-	one, err := k.revived(s, &from)
+	one, err := k.revived(s, s.disk)
 	if err != nil {
 		return err
 	}
@@ -77,7 +76,7 @@ func (k *checks) replayed() {
 		return
 	}
 	k.looked(ofReplay)
-	s := k.w.servers[0]
+	s := k.w.standing()[0]
 	d := newDisk(k.w.chain, replica.Genesis(k.w.plan.settings()))
 	last := k.ghost[len(k.ghost)-1]
 	d.log, d.hard = k.ghost, raft.Hard{Term: last.Term, Commit: last.Index}

@@ -2,7 +2,6 @@ package sim
 
 import (
 	"parley/core/chat"
-	"parley/core/raft"
 	"parley/core/replica"
 	"parley/core/session"
 )
@@ -18,8 +17,6 @@ const (
 	FeedRewound      Mark = "feed read again from an earlier cursor"
 	ReadTwice        Mark = "feed read by two at once"
 	TakeoverFenced   Mark = "takeover fenced the other"
-	FeedOfDeleted    Mark = "feed ended with its account"
-	ReadByFollower   Mark = "read served by a follower"
 	LeaseRanOut      Mark = "lease ran out"
 	NameReused       Mark = "name reused"
 	NameSquatted     Mark = "name reused by somebody else"
@@ -36,7 +33,6 @@ const (
 	ToldReused      Mark = "SEQ_REUSED answered"
 	ToldNoSession   Mark = "device not known any more"
 	ToldElsewhere   Mark = "login refused elsewhere"
-	ToldTaken       Mark = "name taken"
 	ToldNobody      Mark = "name of nobody"
 	ToldQueueFull   Mark = "queue full"
 	ToldFenced      Mark = "command fenced"
@@ -49,8 +45,8 @@ const (
 func workMarks() []markInfo {
 	list := []markInfo{{CaughtUp, true}, {ToldBusy, true}, {ToldRetry, true}, {ToldReused, true}, {ToldWindow, true}}
 	for _, m := range []Mark{RetriedElsewhere, RepeatedLate, RepeatAnswered, Doubled, StaleRead, FeedElsewhere, FeedRewound, ReadTwice,
-		TakeoverFenced, FeedOfDeleted, ReadByFollower, LeaseRanOut, NameReused, NameSquatted, Undeliverable, NumberVoided, PasswordChanged,
-		HistoryBackwards, HistoryByName, ListContinued, ToldGap, ToldNoSession, ToldElsewhere, ToldTaken, ToldNobody, ToldQueueFull,
+		TakeoverFenced, LeaseRanOut, NameReused, NameSquatted, Undeliverable, NumberVoided, PasswordChanged,
+		HistoryBackwards, HistoryByName, ListContinued, ToldGap, ToldNoSession, ToldElsewhere, ToldNobody, ToldQueueFull,
 		ToldFenced, ToldNotLeader, ToldUnavailable} {
 		list = append(list, markInfo{m, false})
 	}
@@ -70,8 +66,6 @@ func toldBy(code string) Mark {
 		return ToldNoSession
 	case string(chat.LoggedInElsewhere):
 		return ToldElsewhere
-	case string(chat.NameTaken):
-		return ToldTaken
 	case string(chat.NoSuchUser):
 		return ToldNobody
 	case string(chat.QueueFull):
@@ -93,11 +87,7 @@ func toldBy(code string) Mark {
 // served marks what a step of a server tells its clients.
 func (w *world) served(s *server) {
 	for i := range s.out.Replies {
-		r := &s.out.Replies[i]
-		if s.status.Raft.Role.Kind != raft.Leader && (r.Page != nil || r.Thread != nil) {
-			w.mark(ReadByFollower, s.name)
-		}
-		if m := toldBy(r.Code); m != "" {
+		if m := toldBy(s.out.Replies[i].Code); m != "" {
 			w.mark(m, s.name)
 		}
 	}
@@ -110,11 +100,8 @@ func (w *world) served(s *server) {
 		}
 	}
 	for _, c := range s.out.Closings {
-		switch c.Why {
-		case replica.TakenOver:
+		if c.Why == replica.TakenOver {
 			w.mark(TakeoverFenced, s.name)
-		case replica.AccountDeleted:
-			w.mark(FeedOfDeleted, s.name)
 		}
 	}
 	for _, n := range s.out.Notes {

@@ -22,6 +22,7 @@ type world struct {
 
 	history recorder
 	checks  checks
+	atlas   atlas
 	stats   Stats
 	trace   trace
 

@@ -178,7 +178,9 @@ func (s *shelf) Open(cluster [16]byte, node raft.ID) (replica.Store, error) {
 	case cluster != s.Cluster || node != s.Node:
 		return nil, errors.New("open: the disk is of another node or cluster")
 	}
-	s.disk.reopen()
+	if err := s.disk.reopen(); err != nil {
+		return nil, err
+	}
 	s.open = &opened{disk: s.disk}
 	return s.open, nil
 }
