@@ -18,7 +18,7 @@ const (
 	leaderWithin   = 20 * electionBase // one leader, that all of the core follow, with an entry of its own committed
 	commitWithin   = 5 * electionBase  // what a leader has in its log
 	catchUpWithin  = 25 * electionBase // what is committed, by the others
-	handOverWithin = 8 * electionBase  // a resigning leader, whose first heir may be one whom only one hears
+	handOverWithin = 4 * electionBase  // a resigning leader
 	answerWithin   = 2 * time.Second   // for each replica that a client may ask first: a call is held for one second, and silence believed after 0.7
 	needlessAtMost = 2                 // elections with an excuse, for each exile
 )
@@ -192,7 +192,11 @@ func (w *world) handOver() {
 	l.handing = true
 	w.say(Who{}, "n%d is asked to hand over", old.id)
 	old.take(replica.Resign{})
-	w.await(handOverWithin, func() string {
+	limit := handOverWithin
+	if len(w.exiled) > 0 {
+		limit = leaderWithin // the heir may be an exile, who takes a term and cannot win it
+	}
+	w.await(limit, func() string {
 		if lead := w.leader(); lead == nil || lead == old {
 			return fmt.Sprintf("transfer: n%d was asked to hand over and nobody else leads (its last entry is %d, commit %d, transfer to n%d)",
 				old.id, old.status.Raft.Last.Index, old.status.Raft.Commit, old.status.Raft.Transfer)
