@@ -123,9 +123,8 @@ func TestFailuresThatLookAlikeAreOne(t *testing.T) {
 func TestAFleetThatTestsLittleHasHoles(t *testing.T) {
 	dull := func(n int, o outcome) *tally {
 		sum := newTally(&conditions{})
-		for range n {
-			sum.add(&o)
-		}
+		sum.add(&o)
+		sum.Seeds, sum.Low, sum.Vacuous = uint64(n), n*sum.Low, n*sum.Vacuous // as if so many had been like it
 		sum.close(time.Second, false)
 		return sum
 	}
@@ -168,9 +167,8 @@ func TestAFleetThatTestsLittleHasHoles(t *testing.T) {
 	sum := newTally(&conditions{noFaults: []string{"crash"}})
 	o := good
 	o.stats.Faults = map[sim.FaultKind]int{}
-	for range manySeeds {
-		sum.add(&o)
-	}
+	sum.add(&o)
+	sum.Seeds = manySeeds
 	sum.close(time.Second, false)
 	if slices.ContainsFunc(sum.Holes, func(h string) bool { return strings.Contains(h, `"crash"`) }) {
 		t.Errorf("a fault that was left out is missed: %q", sum.Holes)
