@@ -18,7 +18,7 @@ import (
 
 // In core and sim there is nothing by which two runs of the same inputs could differ.
 func TestDeterminism(t *testing.T) {
-	load := exports(t, "./core/...", "./sim")
+	load := exports(t, "./core/...", "./sim/...")
 	_, packages := ours(t)
 	for name, p := range packages {
 		if !deterministic(name) {

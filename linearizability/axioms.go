@@ -45,7 +45,10 @@ func (ev *evidence) place(s *sighting) place { return place{ev.convs[s.conv], s.
 
 // onePlace: a place has one body and a body one place.
 func (ev *evidence) onePlace(r *Report) {
-	ev.eachSighting(ev.deviceUID, func(s *sighting) {
+	if !ev.disputed {
+		return
+	}
+	ev.eachSighting(func(s *sighting) {
 		at := ev.earliest(s.conv, s.seq)
 		if at.body != s.body || at.from != s.from && at.from != 0 && s.from != 0 {
 			illegal(r, RuleDuplicate, s.pos, append(s.ids(), at.ids()...), "%v is %d:%s and also %d:%s", ev.place(s),
@@ -62,13 +65,10 @@ func (ev *evidence) onePlace(r *Report) {
 // noPhantom: what a read shows comes from a send that could have put it there. Pushes are held to
 // the same by the feed check.
 func (ev *evidence) noPhantom(r *Report) {
-	ev.eachSighting(ev.deviceUID, func(s *sighting) {
-		if s.op == nil || s.op.Op != OpHistory {
-			return
-		}
+	ev.eachRow(func(s *sighting) {
 		sent, early, foreign := false, true, true
 		for o := range ev.senders(s.body) {
-			uid := ev.deviceUID[o.Dev]
+			uid := ev.deviceUID[o.device]
 			sent = true
 			foreign = foreign && uid != 0 && uid != s.from
 			early = early && o.call > s.t
@@ -89,7 +89,7 @@ func (ev *evidence) noPhantom(r *Report) {
 // denseRows: a page runs after+1, after+2, … and stops only at its limit or at the last message.
 func (ev *evidence) denseRows(r *Report) {
 	for _, o := range ev.ops {
-		if o.Op != OpHistory || !o.ok() {
+		if o.op != opHistory || !o.ok() {
 			continue
 		}
 		n := uint64(len(o.ans.Rows))
@@ -113,8 +113,8 @@ func (ev *evidence) denseRows(r *Report) {
 func (ev *evidence) noHole(r *Report) {
 	hidden := map[uint64]uint64{} // uid, or 0 if not known → unknown sends that may fill a place
 	for _, o := range ev.ops {
-		if b := &ev.bodies[o.body]; o.Op == OpSend && o.unknown() && (b.conv == 0 || b.sent > 1) {
-			hidden[ev.deviceUID[o.Dev]]++
+		if b := &ev.bodies[o.body]; o.op == opSend && o.unknown() && (b.conv == 0 || b.sent > 1) {
+			hidden[ev.deviceUID[o.device]]++
 		}
 	}
 	convs := make([]convID, 0, len(ev.top))
@@ -142,75 +142,91 @@ type fact struct {
 // rising: once a message is known to be there, every later read that could see it counts it, and
 // every later send comes behind it.
 func (ev *evidence) rising(r *Report) {
-	asks, facts := ev.counts()
-	for conv := range asks {
-		known, top := facts[conv], fact{}
-		slices.SortFunc(known, func(a, b fact) int { return cmp.Or(cmp.Compare(a.t, b.t), cmp.Compare(a.n, b.n)) })
-		for _, o := range asks[conv] { // in order of their calls
-			for ; len(known) > 0 && known[0].t < o.call; known = known[1:] {
-				if known[0].n > top.n {
-					top = known[0]
-				}
-			}
-			switch _, n, _ := o.count(); {
-			case o.Op == OpSend && n <= top.n:
-				illegal(r, RuleReorder, o.pos(), ids(o, top.op), "%s got %d, though %d had been there when it was called at %d",
-					o.name(), n, top.n, o.call)
-			case o.Op == OpHistory && n < top.n:
-				illegal(r, staleness(o, top.op), o.pos(), ids(o, top.op), "%s, called at %d, ends at %d, though %d had been there",
-					o.name(), o.call, n, top.n)
-			}
+	counts := make([]count, len(ev.convs))
+	for conv := range counts {
+		counts[conv].shown(&ev.shown[conv])
+	}
+	for _, o := range ev.ops {
+		if conv, n, ok := o.count(); ok && o.op == opHistory {
+			counts[conv].facts = append(counts[conv].facts, fact{o.ret, n, o})
 		}
 	}
+	for conv := range counts {
+		slices.SortFunc(counts[conv].facts, func(a, b fact) int { return cmp.Or(cmp.Compare(a.t, b.t), cmp.Compare(a.n, b.n)) })
+	}
+	for _, o := range ev.ops { // in order of their calls
+		conv, n, ok := o.count()
+		if !ok {
+			continue
+		}
+		switch top := counts[conv].before(o.call); {
+		case o.op == opSend && n <= top.n:
+			illegal(r, RuleReorder, o.pos(), ids(o, top.op), "%s got %d, though %d had been there when it was called at %d",
+				o.name(), n, top.n, o.call)
+		case o.op == opHistory && n < top.n:
+			illegal(r, staleness(o, top.op), o.pos(), ids(o, top.op), "%s, called at %d, ends at %d, though %d had been there",
+				o.name(), o.call, n, top.n)
+		}
+	}
+}
+
+// A count follows what is known of how many messages a conversation has, as time goes by.
+type count struct {
+	dense []sighting // of the messages, and
+	since []uint64   // by number, from 1: since when that or a later one is known to be there
+	facts []fact     // of reads, and far beyond; in order of time
+	top   fact
+}
+
+func (c *count) shown(s *shownConv) {
+	c.dense, c.since = s.dense, make([]uint64, len(s.dense))
+	t := uint64(forever)
+	for i := range slices.Backward(s.dense) {
+		if s.dense[i].conv != 0 {
+			t = min(t, s.dense[i].t)
+		}
+		c.since[i] = t
+	}
+	for seq, s := range s.far {
+		c.facts = append(c.facts, fact{s.t, seq, s.op})
+	}
+}
+
+// before is the most that was known before t, which does not fall from call to call.
+func (c *count) before(t uint64) fact {
+	n := len(c.dense) - len(c.since)
+	for ; len(c.since) > 0 && c.since[0] < t; c.since = c.since[1:] {
+		n++
+	}
+	if n > 0 && uint64(n) > c.top.n {
+		c.top = fact{c.dense[n-1].t, uint64(n), c.dense[n-1].op}
+	}
+	for ; len(c.facts) > 0 && c.facts[0].t < t; c.facts = c.facts[1:] {
+		if c.facts[0].n > c.top.n {
+			c.top = c.facts[0]
+		}
+	}
+	return c.top
 }
 
 // staleness names what a read broke that did not see what another had.
 func staleness(read, earlier *operation) string {
 	switch {
-	case earlier == nil || earlier.Dev != read.Dev && earlier.Op == OpSend:
+	case earlier == nil || earlier.device != read.device && earlier.op == opSend:
 		return RuleLostAck
-	case earlier.Op == OpSend:
+	case earlier.op == opSend:
 		return RuleOwnWrites
 	}
 	return RuleMonotonic
-}
-
-// counts lists, by conversation, who was told how many messages it has, and what is known of that.
-// A push says nothing new if an answer, or the same event elsewhere, was earlier.
-func (ev *evidence) counts() (asks [][]*operation, facts [][]fact) {
-	asks, facts = make([][]*operation, len(ev.convs)), make([][]fact, len(ev.convs))
-	size := make([]int, len(ev.convs))
-	for _, o := range ev.ops {
-		if conv, _, ok := o.count(); ok {
-			size[conv]++
-		}
-	}
-	for conv, n := range size {
-		asks[conv], facts[conv] = make([]*operation, 0, n), make([]fact, 0, n)
-	}
-	for _, o := range ev.ops {
-		if conv, n, ok := o.count(); ok {
-			asks[conv], facts[conv] = append(asks[conv], o), append(facts[conv], fact{o.ret, n, o})
-		}
-	}
-	for _, f := range ev.feeds {
-		for e := range f.pushes() {
-			t := ev.later(e.T)
-			if e.message && ev.earliest(e.conv, e.Seq).t == t {
-				facts[e.conv] = append(facts[e.conv], fact{t: t, n: e.Seq})
-			}
-		}
-	}
-	return asks, facts
 }
 
 // count is what an answer says about how many messages a conversation has.
 func (o *operation) count() (conv uint32, n uint64, ok bool) {
 	switch {
 	case !o.ok():
-	case o.Op == OpSend:
+	case o.op == opSend:
 		return o.ans.conv, o.ans.Seq, true
-	case o.Op == OpHistory:
+	case o.op == opHistory:
 		return o.conv, o.ans.Last, true
 	}
 	return 0, 0, false
@@ -219,7 +235,7 @@ func (o *operation) count() (conv uint32, n uint64, ok bool) {
 // burnt: a number that a void took has no effect of its own.
 func (ev *evidence) burnt(r *Report) {
 	for _, o := range ev.ops {
-		if void := ev.voids[o.request()]; void != nil && o.Op != OpVoid && o.ok() && !o.isRead() {
+		if void := ev.voids[o.request()]; void != nil && o.op != opVoid && o.ok() && !o.isRead() {
 			illegal(r, RuleBurnt, o.pos(), ids(o, void), "%s took effect, though its number was voided", o.name())
 		}
 	}
@@ -230,7 +246,7 @@ func (ev *evidence) burnt(r *Report) {
 func (ev *evidence) honestNames(r *Report) {
 	known := ev.nameTable()
 	for _, o := range ev.ops {
-		if o.Op != OpList || !o.ok() {
+		if o.op != opList || !o.ok() {
 			continue
 		}
 		prefix, last := fold(o.Prefix), fold(o.AfterKey)

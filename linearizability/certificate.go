@@ -1,6 +1,7 @@
 package linearizability
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"sort"
@@ -12,6 +13,7 @@ import (
 // The order is fixed but for the unknown commands that nothing puts at a position. They may be
 // inserted where they help, or left out.
 type certificate struct {
+	*record
 	sp    *spec
 	s     *state
 	order []*step
@@ -81,7 +83,7 @@ func (ev *evidence) placeEntries(known, loose []*operation, r *Report) (_, _ []*
 	if len(ev.entries) == 0 {
 		return known, loose
 	}
-	reqs := requests{}
+	reqs := requests{byDevice: make([]numbering, len(ev.devices))}
 	for _, list := range [][]*operation{ev.denied, loose, known} {
 		for _, o := range list {
 			if !o.isRead() {
@@ -91,10 +93,10 @@ func (ev *evidence) placeEntries(known, loose []*operation, r *Report) (_, _ []*
 	}
 	at, more := make([]uint64, reqs.count), map[uint32][]uint64{} // where the log has them; again
 	for _, e := range ev.entries {
-		switch i, called := reqs.find(request{ev.words.at(e.dev), e.dseq}); {
+		switch i, called := reqs.find(request{e.device, e.dseq}); {
 		case !called:
 			r.add(Finding{PositionContract, RuleEntry, nil, e.pos,
-				fmt.Sprintf("the log has number %d of device %s, which nobody sent", e.dseq, ev.words.at(e.dev))})
+				fmt.Sprintf("the log has number %d of device %s, which nobody sent", e.dseq, ev.devices[e.device])})
 		case at[i] == 0:
 			at[i] = e.pos
 		default:
@@ -130,31 +132,19 @@ func (ev *evidence) placeEntries(known, loose []*operation, r *Report) (_, _ []*
 
 // requests numbers commands.
 type requests struct {
-	byDev map[string]*numbering
-	count uint32
+	byDevice []numbering
+	count    uint32
 }
 
 func (q *requests) add(o *operation) {
-	if q.byDev == nil {
-		q.byDev = map[string]*numbering{}
-	}
-	n := q.byDev[o.Dev]
-	if n == nil {
-		n = &numbering{}
-		q.byDev[o.Dev] = n
-	}
+	n := &q.byDevice[o.device]
 	if _, known := n.get(o.Dseq); !known {
 		n.put(o.Dseq, q.count)
 		q.count++
 	}
 }
 
-func (q *requests) find(r request) (uint32, bool) {
-	if n := q.byDev[r.dev]; n != nil {
-		return n.get(r.dseq)
-	}
-	return 0, false
-}
+func (q *requests) find(r request) (uint32, bool) { return q.byDevice[r.device].get(r.dseq) }
 
 // withPos keeps, in a copy of the call, where the log has it.
 func withPos(call *callDetails, pos uint64) *callDetails {
@@ -165,17 +155,18 @@ func withPos(call *callDetails, pos uint64) *callDetails {
 
 // place is where an operation stands by its answer or by the log's dump, or 0.
 func (o *operation) place() uint64 {
-	if o.ans != nil {
-		return o.ans.Pos
+	if o.unknown() {
+		return o.Pos
 	}
-	return o.Pos
+	return o.ans.Pos
 }
 
 func (c *certificate) prepare(ev *evidence, known, loose []*operation) {
-	ops := slices.Concat(known, loose)
+	ops := append(slices.Clip(known), loose...)
 	for _, e := range ev.expires {
-		ops = append(ops, &operation{callDetails: &callDetails{Op: OpExpire, Dev: e.Dev, Pos: e.Pos}, ret: forever})
+		ops = append(ops, ev.expire(e))
 	}
+	c.record = ev.record
 	sp, steps := compile(ev.meta.Rules, ops)
 	c.sp, c.s = sp, sp.initial()
 	var free, fixed []*step
@@ -191,30 +182,69 @@ func (c *certificate) prepare(ev *evidence, known, loose []*operation) {
 			c.order = append(c.order, st)
 		}
 	}
-	slices.SortStableFunc(c.order, func(a, b *step) int {
-		if d := compare(a.at, b.at); d != 0 {
-			return d
-		}
-		if a.changesNothing() != b.changesNothing() {
-			if b.changesNothing() {
-				return -1
-			}
-			return 1
-		}
-		return compare(a.call, b.call)
-	})
+	c.order = inLog(c.order)
 	c.addCandidates(free, fixed)
+}
+
+// inLog sorts steps by position, at one position commands before what changes nothing, then by call.
+// Positions are as dense as a log is, so those that are get their places by counting.
+func inLog(list []*step) []*step {
+	top := uint64(0)
+	for _, st := range list {
+		top = max(top, st.at)
+	}
+	if top > 4*uint64(len(list))+1024 {
+		slices.SortStableFunc(list, func(a, b *step) int { return cmp.Or(compare(a.at, b.at), besides(a, b)) })
+		return list
+	}
+	ends := make([]uint32, top+2) // by position: how many stand before it; in the end, where its own end
+	for _, st := range list {
+		ends[st.at+1]++
+	}
+	for i := range top {
+		ends[i+1] += ends[i]
+	}
+	sorted := make([]*step, len(list))
+	for _, st := range list {
+		sorted[ends[st.at]] = st
+		ends[st.at]++
+	}
+	from := uint32(0)
+	for _, to := range ends[:top+1] {
+		if to-from > 1 {
+			slices.SortStableFunc(sorted[from:to], besides)
+		}
+		from = to
+	}
+	return sorted
+}
+
+// besides compares steps at one position.
+func besides(a, b *step) int {
+	switch still := a.changesNothing(); {
+	case still == b.changesNothing():
+		return compare(a.call, b.call)
+	case still:
+		return 1
+	}
+	return -1
+}
+
+// expire is the end of a lease as if somebody had called for it.
+func (r *record) expire(e lapse) *operation {
+	call := &callDetails{Op: OpExpire, Dev: r.devices[e.device], Pos: e.pos, op: opExpire, device: e.device, key: nobody, words: r.words}
+	return &operation{callDetails: call, ret: forever}
 }
 
 // eitherWay says whether an unknown command at a known position may have gone two ways: under
 // expiry any, a login that meets a lease succeeds or not.
 func (sp *spec) eitherWay(st *step) bool {
-	return st.optional && st.Op == OpLogin && !st.Takeover && sp.exclusive && sp.expiry == ExpiryAny
+	return st.optional && st.op == opLogin && !st.Takeover && sp.exclusive && sp.expiry == ExpiryAny
 }
 
 func (c *certificate) addCandidates(free, fixed []*step) {
 	if len(free)+len(fixed) == 0 {
-		c.notes = newLedgerWriter(c.sp, c.s)
+		c.notes = newLedgerWriter(c.record, c.sp, c.s)
 		return
 	}
 	c.s.journal = &journal{}
@@ -238,7 +268,7 @@ func (c *certificate) addCandidates(free, fixed []*step) {
 func (c *certificate) sharedPositions(r *Report) {
 	for i := 1; i < len(c.order); i++ {
 		a, b := c.order[i-1], c.order[i]
-		if a.at == b.at && !b.changesNothing() && !(a.Op == OpExpire && b.Op == OpExpire) {
+		if a.at == b.at && !b.changesNothing() && !(a.op == opExpire && b.op == opExpire) {
 			r.add(Finding{PositionContract, RuleSharedPos, ids(a.operation, b.operation), a.at,
 				fmt.Sprintf("%s and %s claim one position", a.name(), b.name())})
 		}
@@ -254,7 +284,7 @@ func (c *certificate) sweep(r *Report) {
 				fmt.Sprintf("%s was answered at %d, before %s at position %d was called at %d",
 					st.name(), st.ret, latest.name(), latest.at, latest.call)})
 		}
-		if st.Op != OpExpire && (latest == nil || st.call > latest.call) {
+		if st.op != opExpire && (latest == nil || st.call > latest.call) {
 			latest = st
 		}
 	}
@@ -409,13 +439,13 @@ func (c *certificate) together(a, b *step) bool {
 			}
 		}
 	}
-	return a.Op == OpExpire || b.Op == OpExpire || c.part[a.ID] == c.part[b.ID]
+	return a.op == opExpire || b.op == opExpire || c.part[a.ID] == c.part[b.ID]
 }
 
 func ids(ops ...*operation) []uint64 {
 	var list []uint64
 	for _, o := range ops {
-		if o != nil && o.Op != OpExpire {
+		if o != nil && o.op != opExpire {
 			list = append(list, o.ID)
 		}
 	}

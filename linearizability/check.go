@@ -220,7 +220,7 @@ func (ev *evidence) engines(o Options, r *Report) *ledger {
 func (ev *evidence) positioned(r *Report) bool {
 	all := true
 	for _, o := range ev.ops {
-		if o.ans != nil && o.ans.Pos == 0 {
+		if !o.unknown() && o.ans.Pos == 0 {
 			all = false
 			r.add(Finding{PositionContract, RuleMissingPos, ids(o), 0, "the answer to " + o.name() + " has no position"})
 		}

@@ -124,14 +124,18 @@ func (ev *evidence) misplaced(h *History, f Finding) *Core {
 
 // excerpt is the part of a history about the folded operations that matter and the rest.
 func (c *reduction) excerpt(h *History, kept map[*step]bool) *History {
-	ids, requests, leases := map[uint64]bool{}, map[request]bool{}, map[uint64]bool{}
+	type named struct {
+		dev  string
+		dseq uint64
+	}
+	ids, requests, leases := map[uint64]bool{}, map[named]bool{}, map[uint64]bool{}
 	for _, st := range append(slices.Clone(c.order), c.rest...) {
 		switch {
 		case !kept[st] && !slices.Contains(c.rest, st):
-		case st.Op == OpExpire:
+		case st.op == opExpire:
 			leases[st.Pos] = true
 		default:
-			ids[st.ID], requests[st.request()] = true, true
+			ids[st.ID], requests[named{st.Dev, st.Dseq}] = true, true
 		}
 	}
 	part := &History{Meta: h.Meta}
@@ -142,7 +146,7 @@ func (c *reduction) excerpt(h *History, kept map[*step]bool) *History {
 		case Inv, OK, Err, Info, Resolved:
 			in = ids[e.ID]
 		case Entry:
-			in = e.Op == OpExpire && leases[e.Pos] || e.Op == "" && requests[request{e.Dev, e.Dseq}]
+			in = e.Op == OpExpire && leases[e.Pos] || e.Op == "" && requests[named{e.Dev, e.Dseq}]
 		}
 		if in {
 			t = max(t, e.T)

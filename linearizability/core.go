@@ -292,11 +292,11 @@ func (c *reduction) forgotten(st *step) *step {
 	switch {
 	case st.isRead() || c.sp.pure(st):
 		return nil
-	case st.Op == OpSignup || st.optional && st.ret == forever:
+	case st.op == opSignup || st.optional && st.ret == forever:
 		return st
 	}
 	o := *st.operation
-	o.ans, o.ret, o.settled = nil, forever, false
+	o.ans, o.ret, o.settled = answer{}, forever, false
 	w := *st
 	w.operation, w.optional = &o, true
 	return &w
@@ -351,7 +351,7 @@ func (c *reduction) core(h *History) *Core {
 func (c *reduction) folded() int {
 	n := 0
 	for _, st := range c.order {
-		if st.Op != OpExpire {
+		if st.op != opExpire {
 			n++
 		}
 	}

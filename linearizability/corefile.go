@@ -51,7 +51,7 @@ func (w *coreWriter) answer(st *step, ans *Event) {
 
 // recorded is the answer as it stands in the history; nil: there is none.
 func (st *step) recorded() *Event {
-	if st.ans == nil {
+	if st.unknown() {
 		return nil
 	}
 	e := st.ans.event(st.operation)
@@ -87,8 +87,8 @@ func (c *reduction) history(kept map[*step]bool) *History {
 	}
 	if meta.Rules.Expiry == ExpiryLogged {
 		for _, e := range c.expires {
-			if _, known := c.sp.deviceNo[e.Dev]; known {
-				w.h.Events = append(w.h.Events, Event{E: Entry, Op: OpExpire, Dev: e.Dev})
+			if dev := c.devices[e.device]; slices.Contains(c.sp.devices, dev) {
+				w.h.Events = append(w.h.Events, Event{E: Entry, Op: OpExpire, Dev: dev})
 			}
 		}
 	}
@@ -122,23 +122,23 @@ func (c *reduction) told(st *step, out outcome) *Event {
 	if e.Code != "" {
 		return e
 	}
-	switch st.Op {
-	case OpSignup:
+	switch st.op {
+	case opSignup:
 		e.UID = uid(st.account)
 		if e.UID == 0 {
 			return nil
 		}
-	case OpLogin:
+	case opLogin:
 		e.UID, e.Epoch = uid(out.account), out.epoch
 		if e.UID == 0 {
 			return nil
 		}
-	case OpSend:
+	case opSend:
 		a, b := uid(out.author), uid(out.account)
 		if min(a, b) == 0 {
 			return nil
 		}
-		e.Conv, e.Seq = []uint64{min(a, b), max(a, b)}, out.last.seq
+		e.Conv, e.Seq = []uint64{min(a, b), max(a, b)}, uint64(out.last.seq)
 		if a == b {
 			e.Conv = e.Conv[:1]
 		}

@@ -44,29 +44,29 @@ func (c *reduction) who(st *step) string {
 
 // deed says what was asked for.
 func (o *operation) deed() string {
-	switch o.Op {
-	case OpSignup:
+	switch o.op {
+	case opSignup:
 		return "signs up " + o.Name
-	case OpLogin:
+	case opLogin:
 		if o.Takeover {
 			return "logs in as " + o.Name + ", taking over"
 		}
 		return "logs in as " + o.Name
-	case OpLogout:
+	case opLogout:
 		return "logs out"
-	case OpDelete:
+	case opDelete:
 		return "deletes the account"
-	case OpPasswd:
+	case opPasswd:
 		return "changes the password"
-	case OpVoid:
+	case opVoid:
 		return fmt.Sprintf("voids number %d", o.Dseq)
-	case OpSend:
-		return fmt.Sprintf("sends %s to %s", o.Body, o.To)
-	case OpHistory:
+	case opSend:
+		return fmt.Sprintf("sends %s to %s", o.text(), o.To)
+	case opHistory:
 		return fmt.Sprintf("reads %v after %d", o.Conv, o.After)
-	case OpExpire:
+	case opExpire:
 		return "loses its lease"
-	case OpList:
+	case opList:
 		return fmt.Sprintf("lists %q after %q", o.Prefix, o.AfterKey)
 	}
 	return string(o.Op)
@@ -132,7 +132,7 @@ func (c *reduction) witness(because, stuck *step) *step {
 	}
 	keys, behind := deviceKeys(c.sp, c.steps), false
 	for _, st := range c.order {
-		if behind && st.ans != nil && st.ret < stuck.call && c.sp.touched(because, keys).conflicts(c.sp.touched(st, keys)) {
+		if behind && !st.unknown() && st.ret < stuck.call && c.sp.touched(because, keys).conflicts(c.sp.touched(st, keys)) {
 			return st
 		}
 		behind = behind || st == because
@@ -143,7 +143,7 @@ func (c *reduction) witness(because, stuck *step) *step {
 // when places what made an answer untrue before the call, or says what else puts it there.
 func when(because, stuck *step) string {
 	switch {
-	case because.ans == nil:
+	case because.unknown():
 		return "never answered, but the answers before need it"
 	case because.ret < stuck.call:
 		return fmt.Sprintf("answered at %d, before that was called", because.ret)

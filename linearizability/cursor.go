@@ -10,7 +10,7 @@ import (
 func (ev *evidence) fallingCursors(r *Report) {
 	logins := map[uint64][]*operation{} // by uid, in order of their calls
 	for _, o := range ev.ops {
-		if o.Op == OpLogin && o.ok() {
+		if o.op == opLogin && o.ok() {
 			logins[o.ans.UID] = append(logins[o.ans.UID], o)
 		}
 	}

@@ -34,7 +34,8 @@
 //	history.go, shape.go   what can be recorded; each line of the file has one shape
 //	decode.go, encode.go   the file; strict in reading, one Write per event in writing
 //	scan.go                lines as our encoder writes them, read fast
-//	pack.go, words.go      a history as it is kept: fifteen bytes an event
+//	pack.go, words.go,
+//	blocks.go, numbering.go   a history as it is kept: fifteen bytes an event
 //	validate.go            what no history can contain
 //	operation.go           events joined to operations; what any order has to explain
 //	evidence.go            what answers say about each other; unknown outcomes resolved by it
@@ -43,7 +44,8 @@
 //	compile.go, state.go   names as small numbers; a state that is cheap to copy, compare and undo
 //	model.go, uid.go       the specification, written from the chat semantics, not from the code
 //	certificate.go         the claimed order verified
-//	ledger.go, feed.go     the certified log, and the streams held to it
+//	feed.go                what a feed delivered and what was acknowledged, packed
+//	ledger.go, feedcheck.go   the certified log, and the streams held to it
 //	partition.go           what can be judged apart
 //	search.go, engine.go   any other order looked for, part by part
 //	key.go                 states and configurations in 128 bits

@@ -34,6 +34,11 @@ type engine struct {
 
 	needed int // nodes in the list of what must be placed
 
+	// Room for load: the journal of s; steps in order of their calls and returns; by step, the node
+	// of its call.
+	journal            journal
+	calls, returns, at []int32
+
 	patience int
 	vain     int   // unknowns on the path since it was nowhere further
 	furthest int32 // the last return that was ever the first
@@ -65,34 +70,39 @@ type choice struct {
 // load takes the steps of one search. Those that never return may be left out.
 func (e *engine) load(sp *spec, steps []step) {
 	e.sp, e.s, e.path, e.put = sp, sp.initial(), e.path[:0], key{}
-	e.s.journal = &journal{}
-	calls, returns := make([]*step, len(steps)), make([]*step, 0, len(steps))
+	e.journal = e.journal[:0]
+	e.s.journal = &e.journal
+	e.calls, e.returns = e.calls[:0], e.returns[:0]
 	for i := range steps {
-		calls[i] = &steps[i]
+		e.calls = append(e.calls, int32(i))
 		if steps[i].ret != forever {
-			returns = append(returns, calls[i])
+			e.returns = append(e.returns, int32(i))
 		}
 	}
-	slices.SortStableFunc(calls, func(a, b *step) int { return compare(a.call, b.call) })
-	slices.SortFunc(returns, func(a, b *step) int { return compare(a.ret, b.ret) })
+	calls, returns := e.calls, e.returns
+	byCall := func(a, b int32) int { return compare(steps[a].call, steps[b].call) }
+	if !slices.IsSortedFunc(calls, byCall) {
+		slices.SortStableFunc(calls, byCall)
+	}
+	slices.SortFunc(returns, func(a, b int32) int { return compare(steps[a].ret, steps[b].ret) })
 	e.nodes = append(e.nodes[:0], node{prev: must, next: must}, node{prev: may, next: may})
-	at := make(map[*step]int32, len(returns))
+	e.at = slices.Grow(e.at[:0], len(steps))[:len(steps)]
 	e.needed = 2 * len(returns)
 	for len(calls)+len(returns) > 0 {
 		here := int32(len(e.nodes))
-		if len(calls) > 0 && (len(returns) == 0 || calls[0].call <= returns[0].ret) {
-			st := calls[0]
+		if len(calls) > 0 && (len(returns) == 0 || steps[calls[0]].call <= steps[returns[0]].ret) {
+			st := &steps[calls[0]]
 			head := must
 			if st.ret == forever {
 				head = may
 			}
 			e.nodes = append(e.nodes, node{st: st})
 			e.link(here, head)
-			at[st] = here
+			e.at[calls[0]] = here
 			calls = calls[1:]
 			continue
 		}
-		call := at[returns[0]]
+		call := e.at[returns[0]]
 		e.nodes = append(e.nodes, node{mate: call})
 		e.nodes[call].mate = here
 		e.link(here, must)

@@ -25,11 +25,12 @@ type sighting struct {
 // evidence is what answers and pushes say about each other, without any order.
 type evidence struct {
 	*record
-	deviceUID map[string]uint64     // whose a device is
+	deviceUID []uint64              // by device: whose it is, or 0
 	signupOf  map[uint64]*operation // by the uid that was answered
 	shown     []shownConv           // by number of the conversation
 	bodies    []bodyEvidence        // by number of the word
 	others    map[uint32][]*operation
+	disputed  bool                // some place has two bodies or authors, or a body two places
 	odd       map[uint32]sighting // of bodies that are not what was first seen at their place
 	known     []*operation        // see resolve
 	loose     []*operation
@@ -55,7 +56,7 @@ type bodyEvidence struct {
 func newEvidence(r *record) *evidence {
 	ev := &evidence{
 		record:    r,
-		deviceUID: map[string]uint64{},
+		deviceUID: make([]uint64, len(r.devices)),
 		signupOf:  map[uint64]*operation{},
 		shown:     make([]shownConv, len(r.convs)),
 		bodies:    make([]bodyEvidence, r.words.len()),
@@ -66,26 +67,26 @@ func newEvidence(r *record) *evidence {
 	}
 	for _, o := range r.ops {
 		switch {
-		case o.Op == OpSignup && o.ok():
+		case o.op == opSignup && o.ok():
 			ev.signupOf[o.ans.UID] = o
-			ev.deviceUID[o.Dev] = o.ans.UID
-		case o.Op == OpLogin && o.ok():
-			ev.deviceUID[o.Dev] = o.ans.UID
-		case o.Op == OpSend && (o.ok() || o.unknown()):
+			ev.deviceUID[o.device] = o.ans.UID
+		case o.op == opLogin && o.ok():
+			ev.deviceUID[o.device] = o.ans.UID
+		case o.op == opSend && (o.ok() || o.unknown()):
 			ev.sender(o)
 			ev.bodies[o.body].sent++
 			if o.ok() {
 				ev.shown[o.ans.conv].filled++ // for now: how many to expect
 			}
-		case o.Op == OpSend:
+		case o.op == opSend:
 			ev.bodies[o.body].sent++
-		case o.Op == OpHistory && o.ok():
+		case o.op == opHistory && o.ok():
 			conv := convOf(o.Conv)
 			ev.top[conv] = max(ev.top[conv], o.ans.Last)
 		}
 	}
 	for _, o := range r.denied {
-		if o.Op == OpSend {
+		if o.op == opSend {
 			ev.bodies[o.body].sent++
 		}
 	}
@@ -93,7 +94,7 @@ func newEvidence(r *record) *evidence {
 		c := &ev.shown[i]
 		c.dense, c.filled = make([]sighting, 0, c.filled), 0
 	}
-	r.eachSighting(ev.deviceUID, ev.collect)
+	ev.eachSighting(ev.collect)
 	for i, id := range r.convs {
 		if c := &ev.shown[i]; c.top > 0 || c.filled > 0 {
 			ev.top[id], ev.filled[id] = max(ev.top[id], c.top), c.filled
@@ -159,28 +160,34 @@ func (ev *evidence) first(body uint32) sighting {
 }
 
 // eachSighting calls f for every message that was shown.
-func (r *record) eachSighting(deviceUID map[string]uint64, f func(*sighting)) {
+func (ev *evidence) eachSighting(f func(*sighting)) {
 	var s sighting
-	for _, o := range r.ops {
-		switch {
-		case !o.ok():
-		case o.Op == OpSend:
-			s = sighting{o.ans.Seq, deviceUID[o.Dev], o.ans.Pos, o.ret, o, o.ans.conv, o.body}
+	for _, o := range ev.ops {
+		if o.op == opSend && o.ok() {
+			s = sighting{o.ans.Seq, ev.deviceUID[o.device], o.ans.Pos, o.ret, o, o.ans.conv, o.body}
 			f(&s)
-		case o.Op == OpHistory:
-			for i := range o.ans.Rows {
-				row := &o.ans.Rows[i]
-				s = sighting{row.Seq, row.From, row.Pos, o.ret, o, o.conv, o.ans.words[i]}
+		}
+	}
+	ev.eachRow(f)
+	for _, fd := range ev.feeds {
+		for e := range fd.pushes() {
+			if e.variant == pushMessage {
+				s = sighting{e.Seq, e.From, e.Pos, ev.later(e.T), nil, e.conv, e.body}
 				f(&s)
 			}
 		}
 	}
-	for _, fd := range r.feeds {
-		for e := range fd.pushes() {
-			if e.message {
-				s = sighting{e.Seq, e.From, e.Pos, r.later(e.T), nil, e.conv, e.body}
-				f(&s)
-			}
+}
+
+// eachRow calls f for every message that a read showed.
+func (ev *evidence) eachRow(f func(*sighting)) {
+	for _, o := range ev.ops {
+		if o.op != opHistory || !o.ok() {
+			continue
+		}
+		for i := range o.ans.Rows {
+			row := &o.ans.Rows[i]
+			f(&sighting{row.Seq, row.From, row.Pos, o.ret, o, o.conv, o.ans.words[i]})
 		}
 	}
 }
@@ -195,8 +202,14 @@ func (ev *evidence) collect(s *sighting) {
 		old = c.far[s.seq]
 	}
 	first := ev.first(s.body)
-	if old.conv == 0 {
+	switch {
+	case old.conv == 0:
 		c.filled++
+	case old.body != s.body || old.from != s.from:
+		ev.disputed = true
+	}
+	if first.conv != 0 && (first.conv != s.conv || first.seq != s.seq) {
+		ev.disputed = true
 	}
 	if old.conv == 0 || s.t < old.t {
 		ev.displace(&old)
@@ -230,21 +243,25 @@ func (ev *evidence) displace(s *sighting) {
 
 // resolve turns unknown outcomes into known ones where something shows them. That is what makes
 // them cheap: an unknown that is left has to be searched over. It returns the commands that stay
-// unknown and may have been left out of every order. What was shown is forgotten then.
+// unknown and may have been left out of every order. What was shown is forgotten then. The lists
+// are shared: append to them, but change nothing in them.
 func (ev *evidence) resolve() (known, loose []*operation) {
 	if ev.shown != nil {
 		ev.known, ev.loose = ev.resolveAll()
 		ev.shown, ev.odd = nil, nil
 	}
-	return slices.Clone(ev.known), slices.Clone(ev.loose)
+	return slices.Clip(ev.known), slices.Clip(ev.loose)
 }
 
 func (ev *evidence) resolveAll() (known, loose []*operation) {
+	if !slices.ContainsFunc(ev.ops, (*operation).unknown) {
+		return ev.ops, nil
+	}
 	known = make([]*operation, 0, len(ev.ops))
-	openers := map[string][]*operation{}
+	openers := map[int32][]*operation{}
 	for _, o := range ev.ops {
-		if (o.Op == OpSignup || o.Op == OpLogin) && o.Dseq == 1 {
-			openers[o.Dev] = append(openers[o.Dev], o)
+		if (o.op == opSignup || o.op == opLogin) && o.Dseq == 1 {
+			openers[o.device] = append(openers[o.device], o)
 		}
 	}
 	logins, signups, opened := ev.byUID(), ev.unknownSignups(), ev.firstSuccesses()
@@ -254,16 +271,16 @@ func (ev *evidence) resolveAll() (known, loose []*operation) {
 			continue
 		}
 		r := *o
-		switch o.Op {
-		case OpSend:
+		switch o.op {
+		case opSend:
 			ev.resolveSend(&r)
-		case OpSignup:
+		case opSignup:
 			if same := signups[fold(o.Name)]; len(same) == 1 {
 				ev.resolveSignup(&r, logins[fold(o.Name)])
 			}
 		}
-		if len(openers[o.Dev]) == 1 && openers[o.Dev][0] == o {
-			if t, ok := opened[o.Dev]; ok {
+		if len(openers[o.device]) == 1 && openers[o.device][0] == o {
+			if t, ok := opened[o.device]; ok {
 				r.ret = min(r.ret, t)
 			}
 		}
@@ -286,7 +303,7 @@ func (ev *evidence) resolveSend(o *operation) {
 	if conv[1] == 0 {
 		conv = conv[:1]
 	}
-	o.ans = &answer{&answerDetails{Conv: conv, conv: s.conv}, s.pos, s.seq}
+	o.ans = answer{&answerDetails{Conv: conv, conv: s.conv}, s.pos, s.seq}
 	o.ret, o.settled = s.t, true
 }
 
@@ -294,7 +311,7 @@ func (ev *evidence) resolveSend(o *operation) {
 func (ev *evidence) byUID() map[string][]*operation {
 	m := map[string][]*operation{}
 	for _, o := range ev.ops {
-		if o.Op == OpLogin && o.ok() && ev.signupOf[o.ans.UID] == nil {
+		if o.op == opLogin && o.ok() && ev.signupOf[o.ans.UID] == nil {
 			m[fold(o.Name)] = append(m[fold(o.Name)], o)
 		}
 	}
@@ -304,7 +321,7 @@ func (ev *evidence) byUID() map[string][]*operation {
 func (ev *evidence) unknownSignups() map[string][]*operation {
 	m := map[string][]*operation{}
 	for _, o := range ev.ops {
-		if o.Op == OpSignup && o.unknown() {
+		if o.op == opSignup && o.unknown() {
 			m[fold(o.Name)] = append(m[fold(o.Name)], o)
 		}
 	}
@@ -328,7 +345,7 @@ func (ev *evidence) resolveSignup(o *operation, logins []*operation) {
 	if first.ret < o.call {
 		return
 	}
-	o.ans = &answer{answerDetails: &answerDetails{UID: first.ans.UID}}
+	o.ans = answer{answerDetails: &answerDetails{UID: first.ans.UID}}
 	if ev.meta.Positions == PositionsEvery {
 		o.ans.Pos = first.ans.UID
 	}
@@ -337,19 +354,19 @@ func (ev *evidence) resolveSignup(o *operation, logins []*operation) {
 
 // firstSuccesses returns when devices with an unknown first contact are first known to have been
 // open.
-func (ev *evidence) firstSuccesses() map[string]uint64 {
-	first := map[string]uint64{}
+func (ev *evidence) firstSuccesses() map[int32]uint64 {
+	first := map[int32]uint64{}
 	for _, o := range ev.ops {
-		if o.unknown() && (o.Op == OpSignup || o.Op == OpLogin) && o.Dseq == 1 {
-			first[o.Dev] = forever
+		if o.unknown() && (o.op == opSignup || o.op == opLogin) && o.Dseq == 1 {
+			first[o.device] = forever
 		}
 	}
 	if len(first) == 0 {
 		return first
 	}
 	for _, o := range ev.ops {
-		if t, asked := first[o.Dev]; asked && o.ok() {
-			first[o.Dev] = min(t, o.ret)
+		if t, asked := first[o.device]; asked && o.ok() {
+			first[o.device] = min(t, o.ret)
 		}
 	}
 	return first

@@ -8,14 +8,14 @@ import (
 
 // name says in a few words what an operation was.
 func (o *operation) name() string {
-	switch o.Op {
-	case OpSignup, OpLogin:
+	switch o.op {
+	case opSignup, opLogin:
 		return fmt.Sprintf("%s's %s as %s", o.Dev, o.Op, o.Name)
-	case OpSend:
-		return fmt.Sprintf("%s's %s to %s", o.Dev, o.Body, o.To)
-	case OpHistory:
+	case opSend:
+		return fmt.Sprintf("%s's %s to %s", o.Dev, o.text(), o.To)
+	case opHistory:
 		return fmt.Sprintf("%s's read of %v after %d", o.Dev, o.Conv, o.After)
-	case OpList:
+	case opList:
 		return fmt.Sprintf("%s's list of %q", o.Dev, o.Prefix)
 	}
 	return fmt.Sprintf("%s's %s", o.Dev, o.Op)
@@ -29,16 +29,16 @@ func (o *operation) answer() string {
 	case o.code() != "":
 		return o.code()
 	}
-	switch o.Op {
-	case OpSignup:
+	switch o.op {
+	case opSignup:
 		return fmt.Sprintf("uid %d", o.ans.UID)
-	case OpLogin:
+	case opLogin:
 		return fmt.Sprintf("uid %d epoch %d cursor %d", o.ans.UID, o.ans.Epoch, o.ans.Cursor)
-	case OpSend:
+	case opSend:
 		return fmt.Sprintf("%v seq %d", o.ans.Conv, o.ans.Seq)
-	case OpHistory:
+	case opHistory:
 		return fmt.Sprintf("%s last %d", rowsText(o.ans.Rows), o.ans.Last)
-	case OpList:
+	case opList:
 		return namesText(o.ans.Names, o.ans.More)
 	}
 	return "ok"
@@ -60,15 +60,15 @@ func (sp *spec) expected(s *state, st *step, out outcome) string {
 	if out.code != "" {
 		return out.code
 	}
-	switch st.Op {
-	case OpSignup:
+	switch st.op {
+	case opSignup:
 		if st.at == 0 {
 			return "a new account"
 		}
 		return fmt.Sprintf("uid %d", st.at)
-	case OpLogin:
+	case opLogin:
 		return fmt.Sprintf("uid %d epoch %d", s.accounts[out.account].uid, out.epoch)
-	case OpSend:
+	case opSend:
 		if out.last == nil {
 			return "another order of this device's numbers"
 		}
@@ -77,9 +77,9 @@ func (sp *spec) expected(s *state, st *step, out outcome) string {
 			return fmt.Sprintf("[%d] seq %d", a, out.last.seq)
 		}
 		return fmt.Sprintf("[%d %d] seq %d", min(a, b), max(a, b), out.last.seq)
-	case OpHistory:
+	case opHistory:
 		return fmt.Sprintf("%s last %d", sp.rowsExpected(s, st, out.last), out.last.count())
-	case OpList:
+	case opList:
 		return namesText(sp.namesExpected(s, st))
 	}
 	if st.code() != "" {
@@ -95,7 +95,7 @@ func (sp *spec) rowsExpected(s *state, st *step, last *message) string {
 	var rows []Row
 	for seq := st.After + 1; seq <= last.count() && len(rows) <= shown; seq++ {
 		m := last.at(seq)
-		rows = append(rows, Row{m.seq, m.pos, s.accounts[m.author].uid, m.body})
+		rows = append(rows, Row{uint64(m.seq), m.pos, s.accounts[m.author].uid, m.op.text()})
 	}
 	return rowsText(rows)
 }

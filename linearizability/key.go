@@ -7,8 +7,11 @@ import "hash/maphash"
 // without an order are joined by xor.
 type key struct{ a, b uint64 }
 
-// seeds differ from run to run, so that nobody can prepare bodies that collide.
-var seeds = [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}
+// seed and salt differ from run to run, so that nobody can prepare a file that collides.
+var (
+	seed = maphash.MakeSeed()
+	salt = key{maphash.String(seed, "a"), maphash.String(seed, "b")}
+)
 
 func (k key) xor(o key) key { return key{k.a ^ o.a, k.b ^ o.b} }
 
@@ -17,10 +20,6 @@ func (k key) with(v uint64) key { return k.withKey(key{v, v}) }
 
 func (k key) withKey(v key) key {
 	return key{mix(k.a, v.a), mix(k.b^0x2545f4914f6cdd1d, v.b)}
-}
-
-func (k key) withString(s string) key {
-	return k.withKey(key{maphash.String(seeds[0], s), maphash.String(seeds[1], s)})
 }
 
 func mix(h, v uint64) uint64 {

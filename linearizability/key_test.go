@@ -4,9 +4,9 @@ import "testing"
 
 // States that differ in anything at all have different keys, and a change undone has none.
 func TestKeys(t *testing.T) {
-	said := func(author int32, body string) message { return message{author: author, body: body} }
+	said := func(author int32, body uint32) *message { return &message{author: author, op: &operation{body: body}} }
 	var first, other *message
-	first, other = first.then(said(0, "m1")), other.then(said(0, "m2"))
+	first, other = first.then(said(0, 1)), other.then(said(0, 2))
 	changes := map[string]func(*state){
 		"nothing":                     func(*state) {},
 		"a name":                      func(s *state) { s.setName(0, 0) },
@@ -27,9 +27,9 @@ func TestKeys(t *testing.T) {
 		"a message":                   func(s *state) { s.setConv(0, first) },
 		"another message":             func(s *state) { s.setConv(0, other) },
 		"a message elsewhere":         func(s *state) { s.setConv(1, first) },
-		"two messages":                func(s *state) { s.setConv(0, first.then(said(0, "m2"))) },
-		"the same, by another":        func(s *state) { s.setConv(0, first.then(said(1, "m2"))) },
-		"two after another":           func(s *state) { s.setConv(0, other.then(said(0, "m2"))) },
+		"two messages":                func(s *state) { s.setConv(0, first.then(said(0, 2))) },
+		"the same, by another":        func(s *state) { s.setConv(0, first.then(said(1, 2))) },
+		"two after another":           func(s *state) { s.setConv(0, other.then(said(0, 2))) },
 	}
 	keys := map[key]string{}
 	for name, change := range changes {

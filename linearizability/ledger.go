@@ -1,23 +1,13 @@
 package linearizability
 
-import "slices"
-
 // A ledger is what the certified order amounts to for the feeds: the messages, and when each
 // device was in session.
 type ledger struct {
-	messages map[uint64][]*posted // by uid of a member, in order of position, those that have one
-	places   map[convID][]posted  // by number, from 1
-	sessions map[string][]session
+	s        *state                // at the end
+	messages map[uint64][]*message // by uid of a member, in order of position, those that have one
+	places   [][]*message          // by number of the conversation, then by number, from 1
+	sessions [][]session           // by device
 }
-
-// A posted message has its position, or 0 if it is an unknown one that only helps the replay.
-type posted struct {
-	*message
-	conv *convID
-	from uint64
-}
-
-func (m *posted) place() place { return place{*m.conv, m.seq} }
 
 // A session of a device ends where it is closed or fenced.
 type session struct {
@@ -27,6 +17,20 @@ type session struct {
 	guess bool   // ended by an unknown command, which may as well stand elsewhere
 }
 
+// from is the uid of a message's author.
+func (l *ledger) from(m *message) uint64 { return l.s.accounts[m.author].uid }
+
+// place is where a message stands.
+func (l *ledger) place(m *message) place { return place{l.conv(m), uint64(m.seq)} }
+
+func (l *ledger) conv(m *message) convID {
+	a, b := l.from(m), l.s.accounts[m.other].uid
+	if a == b {
+		return convID{a, 0}
+	}
+	return convID{min(a, b), max(a, b)}
+}
+
 // ledger is what was noted when the certified order was replayed. With unknown commands in it, it
 // is replayed once more, from the start.
 func (c *certificate) ledger() *ledger {
@@ -34,7 +38,7 @@ func (c *certificate) ledger() *ledger {
 		c.order = nil
 		return c.notes.finish()
 	}
-	w := newLedgerWriter(c.sp, c.sp.initial())
+	w := newLedgerWriter(c.record, c.sp, c.sp.initial())
 	for i, st := range c.order {
 		for _, j := range c.inserted[i] {
 			w.guess = !c.loose[j].fixed
@@ -46,40 +50,27 @@ func (c *certificate) ledger() *ledger {
 	return w.finish()
 }
 
-func newLedgerWriter(sp *spec, s *state) *ledgerWriter {
+func newLedgerWriter(r *record, sp *spec, s *state) *ledgerWriter {
 	return &ledgerWriter{
-		sp: sp, s: s,
-		l: &ledger{
-			messages: map[uint64][]*posted{},
-			places:   map[convID][]posted{},
-			sessions: map[string][]session{},
-		},
-		active: map[int32][]int32{},
+		record: r, sp: sp,
+		l:      &ledger{s: s, sessions: make([][]session, len(r.devices))},
+		active: make([][]int32, len(sp.signups)),
 	}
-}
-
-func (w *ledgerWriter) finish() *ledger {
-	for i, m := range w.sent {
-		w.post(m, w.pairs[i])
-	}
-	w.index()
-	return w.l
 }
 
 type ledgerWriter struct {
+	*record
 	sp     *spec
-	s      *state
 	l      *ledger
-	active map[int32][]int32 // account → devices in session
-	sent   []*message        // accounts' uids may be learnt later
-	pairs  [][2]int32        // of the message in sent
-	guess  bool              // the step was inserted where it happened to help
+	active [][]int32        // by account: devices in session, by the record's numbers
+	sent   blocks[*message] // those with a position, in order of it
+	guess  bool             // the step was inserted where it happened to help
 }
 
 // step replays st. Its position, or that of the item before which it was inserted, is at.
 func (w *ledgerWriter) step(st *step, at uint64) {
 	account := w.account(st)
-	out, ok := w.sp.step(w.s, st)
+	out, ok := w.sp.step(w.l.s, st)
 	if !ok {
 		panic("linearizability: the certified order does not replay")
 	}
@@ -88,7 +79,7 @@ func (w *ledgerWriter) step(st *step, at uint64) {
 
 // account is whose session a device has.
 func (w *ledgerWriter) account(st *step) int32 {
-	if d := w.s.devices[st.dev]; d.life == alive {
+	if d := w.l.s.devices[st.dev]; d.life == alive {
 		return d.account
 	}
 	return nobody
@@ -99,73 +90,80 @@ func (w *ledgerWriter) note(st *step, at uint64, account int32, out outcome) {
 	if out.code != "" {
 		return
 	}
-	switch st.Op {
-	case OpSignup:
+	switch st.op {
+	case opSignup:
 		w.begin(st, out.account)
-	case OpLogin:
+	case opLogin:
 		if w.sp.exclusive {
 			w.end(out.account, nobody, at)
 		} else {
-			w.end(out.account, st.dev, at)
+			w.end(out.account, st.device, at)
 		}
 		w.begin(st, out.account)
-	case OpLogout:
-		w.end(account, st.dev, at)
-	case OpDelete:
+	case opLogout:
+		w.end(account, st.device, at)
+	case opDelete:
 		w.end(account, nobody, at)
-	case OpSend:
-		w.sent = append(w.sent, out.last)
-		w.pairs = append(w.pairs, [2]int32{out.author, out.account})
+	case opSend:
+		if out.last.pos != 0 {
+			w.sent.add(out.last)
+		}
 	}
 }
 
 func (w *ledgerWriter) begin(st *step, account int32) {
-	uid := w.s.accounts[account].uid
-	w.l.sessions[st.Dev] = append(w.l.sessions[st.Dev], session{uid: uid, call: st.call})
-	w.active[account] = append(w.active[account], st.dev)
+	list := &w.l.sessions[st.device]
+	*list = append(*list, session{uid: w.l.s.accounts[account].uid, call: st.call})
+	w.active[account] = append(w.active[account], st.device)
 }
 
 // end ends the session of one device, or of all.
-func (w *ledgerWriter) end(account, dev int32, at uint64) {
+func (w *ledgerWriter) end(account, device int32, at uint64) {
 	var left []int32
 	for _, d := range w.active[account] {
-		if dev != nobody && d != dev {
+		if device != nobody && d != device {
 			left = append(left, d)
 			continue
 		}
-		list := w.l.sessions[w.sp.devices[d]]
+		list := w.l.sessions[d]
 		list[len(list)-1].end, list[len(list)-1].guess = at, w.guess
 	}
 	w.active[account] = left
 }
 
-func (w *ledgerWriter) post(m *message, pair [2]int32) {
-	a, b := w.s.accounts[pair[0]].uid, w.s.accounts[pair[1]].uid
-	conv := convID{min(a, b), max(a, b)}
-	if a == b {
-		conv[1] = 0
+// finish lists the messages: accounts' uids may have been learnt late.
+func (w *ledgerWriter) finish() *ledger {
+	l := w.l
+	no := make(map[convID]int, len(w.convs))
+	for i, conv := range w.convs {
+		no[conv] = i
 	}
-	if list := w.l.places[conv]; len(list) > 0 {
-		w.l.places[conv] = append(list, posted{m, list[0].conv, a})
-		return
-	}
-	w.l.places[conv] = []posted{{m, &conv, a}}
-}
-
-// index lists the messages by member.
-func (w *ledgerWriter) index() {
-	for conv, list := range w.l.places {
-		for i := range list {
-			if list[i].pos == 0 {
-				continue
-			}
-			w.l.messages[conv[0]] = append(w.l.messages[conv[0]], &list[i])
-			if conv[1] != 0 {
-				w.l.messages[conv[1]] = append(w.l.messages[conv[1]], &list[i])
+	l.places = make([][]*message, len(w.convs))
+	counts := map[uint64]int{} // by uid
+	for _, last := range l.s.convs {
+		if last == nil {
+			continue
+		}
+		conv := l.conv(last)
+		for _, uid := range conv.uids() {
+			counts[uid] += int(last.seq)
+		}
+		if i, shown := no[conv]; shown {
+			l.places[i] = make([]*message, last.seq)
+			for m := last; m != nil; m = m.prev {
+				l.places[i][m.seq-1] = m
 			}
 		}
 	}
-	for _, list := range w.l.messages {
-		slices.SortFunc(list, func(a, b *posted) int { return compare(a.pos, b.pos) })
+	l.messages = make(map[uint64][]*message, len(counts))
+	for uid, n := range counts {
+		l.messages[uid] = make([]*message, 0, n)
 	}
+	for i := range w.sent.len() {
+		m := *w.sent.at(i)
+		for _, uid := range l.conv(m).uids() {
+			l.messages[uid] = append(l.messages[uid], m)
+		}
+	}
+	return l
 }

@@ -40,10 +40,10 @@ func newMatter(c *reduction) *matter {
 	}
 	for _, st := range c.rest {
 		m.devices[st.dev] = true
-		switch st.Op {
-		case OpSignup, OpLogin, OpSend:
+		switch st.op {
+		case opSignup, opLogin, opSend:
 			m.keys[st.key] = true
-		case OpList:
+		case opList:
 			for k := st.from; k < st.to; k++ {
 				m.keys[k] = true
 			}
@@ -71,7 +71,7 @@ func (m *matter) users(c *reduction, dev int32) []int32 {
 		list = append(list, d.account)
 	}
 	for _, st := range c.rest {
-		if st.dev == dev && (st.Op == OpSignup || st.Op == OpLogin) {
+		if st.dev == dev && (st.op == opSignup || st.op == opLogin) {
 			list = append(list, m.named(st.key)...)
 		}
 	}
@@ -92,10 +92,10 @@ func (m *matter) named(key int32) []int32 {
 // conversations are those that a step may write to or read.
 func (m *matter) conversations(c *reduction, st *step) [][2]int32 {
 	var with []int32
-	switch st.Op {
-	case OpSend:
+	switch st.op {
+	case opSend:
 		with = m.named(st.key)
-	case OpHistory:
+	case opHistory:
 		for _, uid := range st.Conv {
 			if acct := c.sp.find(c.state, uid); acct != nobody {
 				with = append(with, acct)
@@ -115,10 +115,10 @@ func (m *matter) conversations(c *reduction, st *step) [][2]int32 {
 
 // made says whether a step with this outcome made part of what matters.
 func (m *matter) made(c *reduction, st *step, out outcome) bool {
-	switch st.Op {
-	case OpSend:
+	switch st.op {
+	case opSend:
 		return out.code == "" && m.convs[both(out.author, out.account)]
-	case OpSignup, OpLogin:
+	case opSignup, opLogin:
 		return m.keys[st.key] || m.devices[st.dev]
 	}
 	return m.devices[st.dev] || m.accounts[c.state.devices[st.dev].account]

@@ -17,7 +17,7 @@ type outcome struct {
 // step lets the operation happen now, in place, and says whether what was recorded can be its
 // answer. If not, the state may be changed in part, and is no use any more unless it is undone.
 func (sp *spec) step(s *state, st *step) (outcome, bool) {
-	if st.Op == OpExpire {
+	if st.op == opExpire {
 		sp.expire(s, st.dev)
 		return outcome{}, true
 	}
@@ -43,13 +43,13 @@ func (sp *spec) session(s *state, st *step) string {
 	d := &s.devices[st.dev]
 	switch {
 	case d.life == unborn:
-		if (st.Op == OpSignup || st.Op == OpLogin) && st.Dseq == 1 {
+		if (st.op == opSignup || st.op == opLogin) && st.Dseq == 1 {
 			return ""
 		}
 		return codeNoSession
 	case d.life == dead || s.accounts[d.account].life == dead:
 		return codeNoSession
-	case st.Op == OpLogin || st.Op == OpLogout:
+	case st.op == opLogin || st.op == opLogout:
 		return ""
 	case sp.exclusive && d.epoch < s.accounts[d.account].epoch:
 		return codeFenced
@@ -72,23 +72,23 @@ func (sp *spec) inOrder(s *state, st *step) bool {
 }
 
 func (sp *spec) execute(s *state, st *step) outcome {
-	switch st.Op {
-	case OpSignup:
+	switch st.op {
+	case opSignup:
 		return sp.signup(s, st)
-	case OpLogin:
+	case opLogin:
 		return sp.login(s, st)
-	case OpLogout:
+	case opLogout:
 		return sp.logout(s, st)
-	case OpHistory:
+	case opHistory:
 		return sp.history(s, st)
-	case OpList:
+	case opList:
 		return outcome{}
 	}
 	sp.takeLease(s, st)
-	switch st.Op {
-	case OpDelete:
+	switch st.op {
+	case opDelete:
 		return sp.delete(s, st)
-	case OpSend:
+	case opSend:
 		return sp.send(s, st)
 	}
 	return outcome{} // passwd, void
@@ -204,9 +204,9 @@ func (sp *spec) refusedElsewhere(s *state, st *step) {
 		return
 	}
 	switch {
-	case st.Op == OpSignup && s.devices[st.dev].life == unborn, st.Op == OpLogin:
+	case st.op == opSignup && s.devices[st.dev].life == unborn, st.op == opLogin:
 		sp.refuse(s, st, "")
-	case !st.isRead() && st.Op != OpLogout:
+	case !st.isRead() && st.op != opLogout:
 		sp.takeLease(s, st)
 	}
 }
@@ -227,9 +227,19 @@ func (sp *spec) send(s *state, st *step) outcome {
 	}
 	from := s.devices[st.dev].account
 	conv := sp.convNo(from, to)
-	m := s.conv(conv).then(message{pos: st.at, author: from, body: st.Body, op: st.operation})
+	m := s.conv(conv).then(sp.message(message{pos: st.at, author: from, other: to, op: st.operation}))
 	s.setConv(conv, m)
 	return outcome{author: from, account: to, last: m}
+}
+
+// message finds room for a new one.
+func (sp *spec) message(m message) *message {
+	const atOnce = 32
+	if len(sp.room) == cap(sp.room) {
+		sp.room = make([]message, 0, atOnce)
+	}
+	sp.room = append(sp.room, m)
+	return &sp.room[len(sp.room)-1]
 }
 
 func (sp *spec) history(s *state, st *step) outcome {
@@ -248,16 +258,16 @@ func (sp *spec) fits(s *state, st *step, out outcome) bool {
 	if out.code != "" {
 		return true
 	}
-	switch st.Op {
-	case OpSignup:
+	switch st.op {
+	case opSignup:
 		return st.at == 0 || st.at == st.ans.UID
-	case OpLogin:
+	case opLogin:
 		return out.epoch == st.ans.Epoch && sp.isUID(s, out.account, st.ans.UID)
-	case OpSend:
-		return out.last.seq == st.ans.Seq && sp.isConv(s, out.author, out.account, st.ans.Conv)
-	case OpHistory:
+	case opSend:
+		return uint64(out.last.seq) == st.ans.Seq && sp.isConv(s, out.author, out.account, st.ans.Conv)
+	case opHistory:
 		return sp.rowsFit(s, st, out.last)
-	case OpList:
+	case opList:
 		return sp.namesFit(s, st)
 	}
 	return true
@@ -287,7 +297,7 @@ func (sp *spec) rowsFit(s *state, st *step, last *message) bool {
 	m := last.at(end)
 	for i := len(rows) - 1; i >= 0; i, m = i-1, m.prev {
 		row := &rows[i]
-		if row.Seq != m.seq || row.Body != m.body || !sp.isUID(s, m.author, row.From) {
+		if row.Seq != uint64(m.seq) || st.ans.words[i] != m.op.body || !sp.isUID(s, m.author, row.From) {
 			return false
 		}
 		if st.at != 0 && row.Pos != 0 && m.pos != 0 && row.Pos != m.pos {

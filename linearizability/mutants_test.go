@@ -38,7 +38,7 @@ var searchMutants = []mutant{
 	{"the last operation is skipped", "engine.go",
 		`e.nodes[must].next != must; {`, `e.nodes[e.nodes[e.nodes[must].next].next].next != must; {`},
 	{"equal times are an order", "engine.go",
-		`calls[0].call <= returns[0].ret`, `calls[0].call < returns[0].ret`},
+		`steps[calls[0]].call <= steps[returns[0]].ret`, `steps[calls[0]].call < steps[returns[0]].ret`},
 	{"a configuration forgets what is placed", "engine.go",
 		`key { return e.s.hash.xor(e.put) }`, `key { return e.s.hash }`},
 	{"a configuration forgets the state", "engine.go",
@@ -48,7 +48,7 @@ var searchMutants = []mutant{
 	{"the hash of an account forgets its lease", "state.go",
 		`return k.with(uint64(a.life)<<32 | uint64(uint32(a.lease)))`, `return k.with(uint64(a.life))`},
 	{"the hash of a message forgets its body", "state.go",
-		`.with(uint64(next.author)).withString(next.body)`, `.with(uint64(next.author))`},
+		`<<32 | uint64(next.op.body))`, `)`},
 	{"the hash of a message forgets those before it", "state.go",
 		`next.hash = m.chain().`, `next.hash = key{}.`},
 	{"the set forgets what it has when it grows", "key.go",
@@ -79,15 +79,15 @@ var searchMutants = []mutant{
 		`		stats.Confirmed = true
 `, ``},
 	{"sends do not join what they touch", "partition.go",
-		`	case OpSend:
+		`	case opSend:
 		if o.ok() {
-			p.union(dev, p.conv(o.ans.Conv))
+			p.union(dev, p.conv(o.ans.conv, o.ans.Conv))
 		}
 `, ``},
 	{"lists join nothing", "partition.go",
-		`			p.union(dev, p.sorted[i])`, `			_ = i`},
+		`		p.union(dev, p.keys[i].node)`, `		_ = i`},
 	{"names join nothing", "partition.go",
-		`		p.union(dev, p.named[i])`, `		_ = dev`},
+		`		p.union(dev, p.node(&p.names, o.key))`, `		_ = dev`},
 	{"refusals outside the table are still, whatever they do", "engine.go",
 		`if n.st.still {
 			if _, fits := e.sp.step(e.s, n.st); fits && len`, `if n.st.still {

@@ -16,8 +16,7 @@ const forever = math.MaxUint64
 type operation struct {
 	*callDetails
 	ID, P, Dseq uint64
-	Body        string
-	ans         *answer // nil if unknown
+	ans         answer
 
 	call, ret uint64 // widened by the clocks' skew
 	body      uint32 // number of the word
@@ -41,14 +40,20 @@ type callDetails struct {
 
 	Pos uint64 // of an expire entry, or where the log has an unknown command
 
-	conv uint32 // number
+	op     head   // number of Op
+	conv   uint32 // number
+	device int32  // number of Dev, and
+	key    int32  // of the folded name, the sender's own or the recipient's; or nobody
+	words  *words
 }
 
-// An answer to an operation: if Code is set, a refusal.
+// An answer to an operation: if Code is set, a refusal. The zero answer is none.
 type answer struct {
 	*answerDetails
 	Pos, Seq uint64
 }
+
+func (a *answer) none() bool { return a.answerDetails == nil }
 
 // answerDetails are what an answer may share with others; never changed.
 type answerDetails struct {
@@ -67,9 +72,12 @@ type answerDetails struct {
 // event is the call as it was recorded, but for its time: that one may have been widened.
 func (o *operation) event() Event {
 	return Event{E: Inv, ID: o.ID, P: o.P, T: o.call, Op: o.Op, Dev: o.Dev, Dseq: o.Dseq, Name: o.Name, To: o.To,
-		Body: o.Body, Takeover: o.Takeover, Conv: o.Conv, After: o.After, Prefix: o.Prefix, AfterKey: o.AfterKey,
+		Body: o.text(), Takeover: o.Takeover, Conv: o.Conv, After: o.After, Prefix: o.Prefix, AfterKey: o.AfterKey,
 		Limit: o.Limit}
 }
+
+// text is the body.
+func (o *operation) text() string { return o.words.at(o.body) }
 
 // event is the answer to o as it was recorded, but for its time.
 func (a *answer) event(o *operation) Event {
@@ -81,24 +89,19 @@ func (a *answer) event(o *operation) Event {
 	return e
 }
 
-func (o *operation) unknown() bool { return o.ans == nil }
-func (o *operation) ok() bool      { return o.ans != nil && o.ans.Code == "" }
+func (o *operation) unknown() bool { return o.ans.none() }
+func (o *operation) ok() bool      { return !o.ans.none() && o.ans.Code == "" }
 func (o *operation) code() string {
-	if o.ans == nil {
+	if o.ans.none() {
 		return ""
 	}
 	return o.ans.Code
 }
 
 // pos is the position that the answer claims, or 0.
-func (o *operation) pos() uint64 {
-	if o.ans == nil {
-		return 0
-	}
-	return o.ans.Pos
-}
+func (o *operation) pos() uint64 { return o.ans.Pos }
 
-func (o *operation) isRead() bool { return o.Op == OpHistory || o.Op == OpList }
+func (o *operation) isRead() bool { return o.op == opHistory || o.op == opList }
 
 // changesNothing says that o reads, or was turned away before its number counted. Such an answer
 // may share its position with a command, and stands behind it.
@@ -106,11 +109,11 @@ func (o *operation) changesNothing() bool { return o.isRead() || o.code() == cod
 
 // request names a command whatever became of it.
 type request struct {
-	dev  string
-	dseq uint64
+	device int32
+	dseq   uint64
 }
 
-func (o *operation) request() request { return request{o.Dev, o.Dseq} }
+func (o *operation) request() request { return request{o.device, o.Dseq} }
 
 // before says that a was answered before b was called.
 func before(a, b *operation) bool { return a.ret < b.call }
@@ -121,15 +124,18 @@ type record struct {
 	ops   []*operation // in order of their calls
 	calls int          // of all kinds
 	words *words
-	convs []convID // by number
+
+	convs   []convID // by number
+	devices []string // by number
+	keys    int      // how many folded names there are
 
 	// denied are the commands that certainly had no effect: failed, voided, refused with a code
 	// that says so. A body of theirs must never be seen.
 	denied []*operation
 	voids  map[request]*operation // numbers that a void took
 
-	entries []entry  // command entries, by pos
-	expires []*Event // lapses of leases, by pos
+	entries []entry // command entries, by pos
+	expires []lapse // of leases, by pos
 	feeds   []*feed
 	drained uint64 // time of the last such phase, or 0
 
@@ -154,7 +160,13 @@ func (r *record) operation(id uint64) *operation {
 // An entry is what the log's dump says of a command.
 type entry struct {
 	pos, dseq uint64
-	dev       uint32 // number of the word
+	device    int32
+}
+
+// A lapse is the end of a lease in the log's dump.
+type lapse struct {
+	pos    uint64
+	device int32
 }
 
 // The codes the table knows.
@@ -193,45 +205,55 @@ func traceless(op Op, code string) bool {
 func newRecord(h *History) *record {
 	t := h.tape()
 	w := recordWriter{
-		r:     &record{meta: h.Meta, words: t.words, convs: t.ids, feeds: t.feeds, voids: map[request]*operation{}},
+		r: &record{meta: h.Meta, words: t.words, convs: t.ids, devices: t.devices, feeds: t.feeds,
+			voids: map[request]*operation{}},
+		tape:  t,
+		all:   make([]operation, 0, t.calls),
+		sends: map[pair32]*callDetails{},
 		args:  map[argsKey]*callDetails{},
-		plain: map[[2]uint32]*answerDetails{},
+		plain: map[pair32]*answerDetails{},
+		keys:  map[string]int32{},
 		gone:  map[*operation]bool{},
+		ids:   numbering{count: 2 * t.calls}, // room for ids that are not quite dense
 	}
-	w.all = make([]*operation, 0, t.calls)
-	w.lines = uint64(t.events)
 	for l := range t.without() {
 		w.add(l)
 	}
 	r := w.r
-	r.calls = len(w.all)
-	slices.SortStableFunc(r.entries, func(a, b entry) int { return compare(a.pos, b.pos) })
-	slices.SortStableFunc(r.expires, func(a, b *Event) int { return compare(a.Pos, b.Pos) })
+	r.calls, r.keys = len(w.all), len(w.keys)
+	if byPos := func(a, b entry) int { return compare(a.pos, b.pos) }; !slices.IsSortedFunc(r.entries, byPos) {
+		slices.SortStableFunc(r.entries, byPos)
+	}
+	slices.SortStableFunc(r.expires, func(a, b lapse) int { return compare(a.pos, b.pos) })
 	r.keep(w.all, w.gone)
 	return r
 }
 
 type recordWriter struct {
 	r     *record
-	ids   numbering // id → place in all
-	all   []*operation
+	tape  *tape
+	ids   numbering               // id → place in all
+	all   []operation             // never grows beyond its room: pointers to them are kept
+	sends map[pair32]*callDetails // by device and recipient
 	args  map[argsKey]*callDetails
-	plain map[[2]uint32]*answerDetails // by conversation and code
-	page  *answerDetails               // the last page of names
+	plain map[pair32]*answerDetails // by conversation and code
+	page  *answerDetails            // the last page of names
+	keys  map[string]int32          // folded names
 	gone  map[*operation]bool
-	lines uint64 // of events
-
-	ops     []operation // room for more
-	answers []answer
 }
 
 // argsKey names the arguments that many calls share, by numbers of words.
 type argsKey struct {
-	op           Op
-	dev, to      uint32
-	after, limit uint64
-	prefix       uint32
+	op            head
+	dev           uint32
+	prefix, after uint32
+	limit         uint64
 }
+
+// pair32 is two numbers in one.
+type pair32 uint64
+
+func pairOf(a, b uint32) pair32 { return pair32(a)<<32 | pair32(b) }
 
 func (w *recordWriter) add(l *line) {
 	switch l.E {
@@ -239,7 +261,7 @@ func (w *recordWriter) add(l *line) {
 		w.inv(l)
 	case OK, Err, Resolved:
 		i, _ := w.ids.get(l.ID)
-		o := w.all[i]
+		o := &w.all[i]
 		if l.E == Resolved && l.Never {
 			w.gone[o] = true
 			return
@@ -247,87 +269,97 @@ func (w *recordWriter) add(l *line) {
 		o.ans, o.ret, o.settled = w.answer(l), w.r.later(l.T), l.E == Resolved
 	case Fail:
 		i, _ := w.ids.get(l.ID)
-		w.gone[w.all[i]] = true
+		w.gone[&w.all[i]] = true
 	case Entry:
-		if l.Op == OpExpire {
-			e := l.Event
-			w.r.expires = append(w.r.expires, &e)
+		if device := w.tape.device(l.no[cDev]); l.Op == OpExpire {
+			w.r.expires = append(w.r.expires, lapse{l.Pos, device})
 		} else {
-			w.r.entries = append(w.r.entries, entry{l.Pos, l.Dseq, l.no[cDev]})
+			if w.r.entries == nil {
+				w.r.entries = make([]entry, 0, w.tape.entries)
+			}
+			w.r.entries = append(w.r.entries, entry{l.Pos, l.Dseq, device})
 		}
 	case Phase:
 		if l.Name == PhaseDrained {
 			w.r.drained = l.T
 		}
 	case End:
-		w.r.ended = l.Lines == w.lines // it is the last
+		w.r.ended = l.Lines == uint64(w.tape.events) // it is the last
 	}
 }
 
-// room is how many operations are made at once.
-const room = 1 << 9
-
 func (w *recordWriter) inv(l *line) {
-	if len(w.ops) == 0 {
-		w.ops = make([]operation, min(room, 8+len(w.all)))
-	}
-	o := &w.ops[0]
-	w.ops = w.ops[1:]
-	*o = operation{callDetails: w.call(l), ID: l.ID, P: l.P, Dseq: l.Dseq, call: w.r.earlier(l.T), ret: forever}
-	if l.Op == OpSend {
-		o.Body, o.body = l.Body, l.no[cBody]
-	}
 	w.ids.put(l.ID, uint32(len(w.all)))
-	w.all = append(w.all, o)
+	w.all = append(w.all, operation{callDetails: w.call(l), ID: l.ID, P: l.P, Dseq: l.Dseq, call: w.r.earlier(l.T), ret: forever})
+	if l.Op == OpSend {
+		w.all[len(w.all)-1].body = l.no[cBody]
+	}
 }
 
 func (w *recordWriter) call(l *line) *callDetails {
 	shared := l.Op != OpSignup && l.Op != OpLogin && l.Op != OpHistory
-	key := argsKey{op: l.Op, dev: l.no[cDev]}
-	switch l.Op {
-	case OpSend:
-		key.to = l.no[cTo]
-	case OpList:
-		key.after, key.limit, key.prefix = uint64(l.no[cAfterKey]), l.Limit, l.no[cPrefix]
-	}
-	if a := w.args[key]; shared && a != nil {
-		return a
+	key, to := argsKey{op: opNo(l.Op), dev: l.no[cDev]}, pairOf(l.no[cDev], l.no[cTo])
+	switch {
+	case key.op == opSend:
+		if a := w.sends[to]; a != nil {
+			return a
+		}
+	case key.op == opList:
+		key.after, key.limit, key.prefix = l.no[cAfterKey], l.Limit, l.no[cPrefix]
+		fallthrough
+	case shared:
+		if a := w.args[key]; a != nil {
+			return a
+		}
 	}
 	a := &callDetails{Op: l.Op, Dev: l.Dev, Name: l.Name, To: l.To, Takeover: l.Takeover, Conv: l.Conv, After: l.After,
-		Prefix: l.Prefix, AfterKey: l.AfterKey, Limit: l.Limit}
-	if l.Op == OpHistory {
+		Prefix: l.Prefix, AfterKey: l.AfterKey, Limit: l.Limit,
+		op: key.op, device: w.tape.device(l.no[cDev]), key: nobody, words: w.r.words}
+	switch l.Op {
+	case OpHistory:
 		a.conv = l.no[cConv]
+	case OpSignup, OpLogin:
+		a.key = w.key(l.Name)
+	case OpSend:
+		a.key = w.key(l.To)
 	}
-	if shared {
+	switch {
+	case key.op == opSend:
+		w.sends[to] = a
+	case shared:
 		w.args[key] = a
 	}
 	return a
 }
 
-func (w *recordWriter) answer(l *line) *answer {
-	if len(w.answers) == 0 {
-		w.answers = make([]answer, min(room, 8+len(w.all)))
+// key numbers a folded name.
+func (w *recordWriter) key(name string) int32 {
+	name = fold(name)
+	no, known := w.keys[name]
+	if !known {
+		no = int32(len(w.keys))
+		w.keys[name] = no
 	}
-	a := &w.answers[0]
-	w.answers = w.answers[1:]
-	*a = answer{w.details(l), l.Pos, l.Seq}
-	return a
+	return no
 }
 
+func (w *recordWriter) answer(l *line) answer { return answer{w.details(l), l.Pos, l.Seq} }
+
 func (w *recordWriter) details(l *line) *answerDetails {
-	key := [2]uint32{}
+	conv, code := uint32(0), uint32(0)
 	if l.Conv != nil {
-		key[0] = l.no[cConv]
+		conv = l.no[cConv]
 	}
 	if l.Code != "" {
-		key[1] = l.no[cCode]
+		code = l.no[cCode]
 	}
+	key := pairOf(conv, code)
 	shared := l.UID == 0 && l.Epoch == 0 && l.Cursor == 0 && l.Rows == nil && l.Last == 0 && l.Names == nil && !l.More
 	if res := w.plain[key]; shared && res != nil {
 		return res
 	}
 	res := &answerDetails{Code: l.Code, Conv: l.Conv, UID: l.UID, Epoch: l.Epoch, Cursor: l.Cursor, Rows: l.Rows,
-		Last: l.Last, Names: l.Names, More: l.More, conv: key[0]}
+		Last: l.Last, Names: l.Names, More: l.More, conv: conv}
 	if l.Rows != nil {
 		res.words = l.rowWords
 	}
@@ -344,27 +376,28 @@ func (w *recordWriter) details(l *line) *answerDetails {
 }
 
 // keep drops what no order has to explain.
-func (r *record) keep(all []*operation, gone map[*operation]bool) {
+func (r *record) keep(all []operation, gone map[*operation]bool) {
 	r.ops = make([]*operation, 0, len(all))
-	for _, o := range all {
-		if o.Op == OpVoid && o.ok() {
+	for i := range all {
+		if o := &all[i]; o.op == opVoid && o.ok() {
 			r.voids[o.request()] = o
 		}
 	}
-	for _, o := range all {
+	for i := range all {
+		o := &all[i]
 		_, voided := r.voids[o.request()]
 		switch {
 		case gone[o], o.unknown() && voided:
 			r.denied = append(r.denied, o)
-		case o.unknown() && (o.isRead() || o.Op == OpVoid):
+		case o.unknown() && (o.isRead() || o.op == opVoid):
 			// seen by nobody; changes nothing
-		case o.ans != nil && !inTable(o.code()) && traceless(o.Op, o.code()):
+		case o.code() != "" && !inTable(o.code()) && traceless(o.Op, o.code()):
 			r.denied = append(r.denied, o)
-			if o.Op != OpVoid {
+			if o.op != opVoid {
 				r.outside++
 			}
 		default:
-			if o.ans != nil && o.code() != "" && !inTable(o.code()) {
+			if o.code() != "" && !inTable(o.code()) {
 				r.outside++
 			}
 			r.ops = append(r.ops, o)

@@ -11,15 +11,19 @@ import (
 type tape struct {
 	chunks [][]byte
 	events int
-	calls  int
-	words  *words
-	convs  [][]uint64
-	convNo map[convID]uint32
-	ids    []convID // of convs
+
+	calls, entries int // of the events
+	words          *words
+	convs          [][]uint64
+	convNo         map[convID]uint32
+	ids            []convID // of convs
 
 	// What feeds push and acknowledge stands with them; the chunks say only when.
 	feeds  []*feed
 	feedNo numbering // by sub
+
+	devices  []string
+	deviceNo numbering // by number of the word
 
 	buf  []byte
 	last bases
@@ -119,6 +123,20 @@ func kindNo(k Kind) head { return head(slices.Index(kinds[:], k)) }
 
 var ops = [...]Op{"", OpSignup, OpLogin, OpLogout, OpDelete, OpPasswd, OpVoid, OpSend, OpHistory, OpList, OpExpire}
 
+// Places in ops.
+const (
+	opSignup head = iota + 1
+	opLogin
+	opLogout
+	opDelete
+	opPasswd
+	opVoid
+	opSend
+	opHistory
+	opList
+	opExpire
+)
+
 func opNo(op Op) head { return head(slices.Index(ops[:], op)) }
 
 // lineHeads has what each head stands for.
@@ -199,9 +217,16 @@ func (t *tape) pack(l *line, h head) {
 	switch h >> 4 {
 	case kindInv:
 		t.calls++
+		t.addDevice(l)
+	case kindEntry:
+		t.entries++
+		t.addDevice(l)
 	case kindSub:
+		t.addDevice(l)
 		t.feedNo.put(l.Sub, uint32(len(t.feeds)))
-		t.feeds = append(t.feeds, &feed{tape: t, sub: l.Sub, dev: l.Dev, after: l.After, t: l.T, closed: forever})
+		t.feeds = append(t.feeds, &feed{
+			tape: t, sub: l.Sub, dev: l.Dev, device: t.device(l.no[cDev]), after: l.After, t: l.T, closed: forever,
+		})
 	case kindPush, kindAck, kindClose:
 		no, _ := t.feedNo.get(l.Sub)
 		if t.feeds[no].event(l, h) {
@@ -250,6 +275,20 @@ func (t *tape) pack(l *line, h head) {
 	}
 	t.buf = b
 	t.put(b)
+}
+
+// addDevice numbers the device that an event names.
+func (t *tape) addDevice(l *line) {
+	if _, known := t.deviceNo.get(uint64(l.no[cDev])); !known {
+		t.deviceNo.put(uint64(l.no[cDev]), uint32(len(t.devices)))
+		t.devices = append(t.devices, l.Dev)
+	}
+}
+
+// device is the number of one that some event names.
+func (t *tape) device(word uint32) int32 {
+	no, _ := t.deviceNo.get(uint64(word))
+	return int32(no)
 }
 
 func bit(on bool) byte {

@@ -1,6 +1,7 @@
 package linearizability
 
 import (
+	"cmp"
 	"slices"
 	"sort"
 	"strings"
@@ -10,115 +11,152 @@ import (
 // "one operation touches both", over devices, names and uids. Anything finer is not sound: a send
 // touches two accounts, a page of names all that it could have shown, and each part alone may be
 // in order while the whole is not.
-func partition(ops []*operation) [][]*operation {
-	p := newParts(ops)
-	devices := make([]int32, len(ops))
-	for i, o := range ops {
-		devices[i] = p.touch(i, o)
+func partition(ops []*operation) [][]*operation { return new(parts).partition(ops) }
+
+// parts is a union-find forest. Its nodes are names, devices, uids and conversations. It keeps room
+// for one set of operations after the other.
+type parts struct {
+	parent                []int32
+	names, devices, convs smallNumbers // node, plus 1
+	uids                  map[uint64]int32
+
+	keys  []nameNode // sorted
+	pages map[*callDetails]bool
+}
+
+// nameNode is a folded name and its node.
+type nameNode struct {
+	key  string
+	node int32
+}
+
+func (p *parts) partition(ops []*operation) [][]*operation {
+	p.parent, p.keys = p.parent[:0], p.keys[:0]
+	p.uids, p.pages = map[uint64]int32{}, map[*callDetails]bool{}
+	p.nameNodes(ops)
+	for _, o := range ops {
+		p.touch(o)
 	}
 	no := make([]int32, len(p.parent)) // root → part, counted from 1
 	var sizes []int
-	for _, dev := range devices {
-		root := p.find(dev)
+	for _, o := range ops {
+		root := p.find(p.node(&p.devices, o.device))
 		if no[root] == 0 {
 			sizes = append(sizes, 0)
 			no[root] = int32(len(sizes))
 		}
 		sizes[no[root]-1]++
 	}
-	list := make([][]*operation, len(sizes))
+	list, room := make([][]*operation, len(sizes)), make([]*operation, len(ops))
 	for i, n := range sizes {
-		list[i] = make([]*operation, 0, n)
+		list[i], room = room[:0:n], room[n:]
 	}
-	for i, o := range ops {
-		part := &list[no[p.find(devices[i])]-1]
+	for _, o := range ops {
+		part := &list[no[p.find(p.node(&p.devices, o.device))]-1]
 		*part = append(*part, o)
 	}
+	p.forget(ops)
 	return list
 }
 
-// parts is a union-find forest. Its nodes are keys, devices, uids and conversations.
-type parts struct {
-	parent  []int32
-	devices map[string]int32
-	uids    map[uint64]int32
-	convs   map[convID]int32
-
-	named  []int32  // by operation: the key of the name that it mentions, or nobody
-	keys   []string // sorted
-	sorted []int32  // by place in keys: its node
+// forget leaves no numbers behind.
+func (p *parts) forget(ops []*operation) {
+	for _, o := range ops {
+		*p.devices.at(o.device) = 0
+		*p.convs.at(int32(o.conv)) = 0
+		*p.convs.at(int32(o.answered())) = 0
+		if o.key != nobody {
+			*p.names.at(o.key) = 0
+		}
+	}
 }
 
-func newParts(ops []*operation) *parts {
-	p := &parts{devices: map[string]int32{}, uids: map[uint64]int32{}, convs: map[convID]int32{}}
-	names := map[string]int32{}
-	p.named = make([]int32, len(ops))
-	for i, o := range ops {
-		p.named[i] = nobody
-		switch o.Op {
-		case OpSignup, OpLogin:
-			p.named[i] = nodeOf(p, names, fold(o.Name))
-		case OpSend:
-			p.named[i] = nodeOf(p, names, fold(o.To))
-		}
+// answered is the number of the conversation in the answer, or 0.
+func (o *operation) answered() uint32 {
+	if o.unknown() {
+		return 0
 	}
-	for k := range names {
-		p.keys = append(p.keys, k)
-	}
-	slices.Sort(p.keys)
-	p.sorted = make([]int32, len(p.keys))
-	for i, k := range p.keys {
-		p.sorted[i] = names[k]
-	}
-	return p
+	return o.ans.conv
 }
 
-// touch joins what operation i touches, and returns the node of its device.
-func (p *parts) touch(i int, o *operation) int32 {
-	dev := nodeOf(p, p.devices, o.Dev)
-	if p.named[i] != nobody {
-		p.union(dev, p.named[i])
+// nameNodes makes a node for each name that is mentioned.
+func (p *parts) nameNodes(ops []*operation) {
+	for _, o := range ops {
+		if o.key == nobody || *p.names.at(o.key) != 0 {
+			continue
+		}
+		p.keys = append(p.keys, nameNode{fold(cmp.Or(o.Name, o.To)), p.node(&p.names, o.key)})
 	}
-	switch o.Op {
-	case OpSignup, OpLogin:
-		if o.ok() {
-			p.union(dev, nodeOf(p, p.uids, o.ans.UID))
-		}
-	case OpSend:
-		if o.ok() {
-			p.union(dev, p.conv(o.ans.Conv))
-		}
-	case OpHistory:
-		p.union(dev, p.conv(o.Conv))
-	case OpList:
-		prefix, after := fold(o.Prefix), fold(o.AfterKey)
-		i := sort.Search(len(p.keys), func(i int) bool { return p.keys[i] >= prefix && p.keys[i] > after })
-		for ; i < len(p.keys) && strings.HasPrefix(p.keys[i], prefix); i++ {
-			p.union(dev, p.sorted[i])
-		}
+	slices.SortFunc(p.keys, func(a, b nameNode) int { return strings.Compare(a.key, b.key) })
+}
+
+// node is the node of what has a number.
+func (p *parts) node(numbers *smallNumbers, no int32) int32 {
+	n := numbers.at(no)
+	if *n == 0 {
+		*n = p.newNode() + 1
 	}
-	return dev
+	return *n - 1
+}
+
+func (p *parts) newNode() int32 {
+	n := int32(len(p.parent))
+	p.parent = append(p.parent, n)
+	return n
+}
+
+// touch joins what an operation touches.
+func (p *parts) touch(o *operation) {
+	dev := p.node(&p.devices, o.device)
+	if o.key != nobody {
+		p.union(dev, p.node(&p.names, o.key))
+	}
+	switch o.op {
+	case opSignup, opLogin:
+		if o.ok() {
+			p.union(dev, p.uid(o.ans.UID))
+		}
+	case opSend:
+		if o.ok() {
+			p.union(dev, p.conv(o.ans.conv, o.ans.Conv))
+		}
+	case opHistory:
+		p.union(dev, p.conv(o.conv, o.Conv))
+	case opList:
+		p.page(dev, o)
+	}
+}
+
+// page joins the names that a page may show. Many calls ask for the same.
+func (p *parts) page(dev int32, o *operation) {
+	if p.pages[o.callDetails] {
+		return
+	}
+	p.pages[o.callDetails] = true
+	prefix, after := fold(o.Prefix), fold(o.AfterKey)
+	i := sort.Search(len(p.keys), func(i int) bool { return p.keys[i].key >= prefix && p.keys[i].key > after })
+	for ; i < len(p.keys) && strings.HasPrefix(p.keys[i].key, prefix); i++ {
+		p.union(dev, p.keys[i].node)
+	}
 }
 
 // conv is the node of a conversation, joined to those of its uids.
-func (p *parts) conv(uids []uint64) int32 {
-	conv := convOf(uids)
-	n, known := p.convs[conv]
+func (p *parts) conv(no uint32, uids []uint64) int32 {
+	known := *p.convs.at(int32(no)) != 0
+	n := p.node(&p.convs, int32(no))
 	if !known {
-		n = nodeOf(p, p.convs, conv)
 		for _, uid := range uids {
-			p.union(n, nodeOf(p, p.uids, uid))
+			p.union(n, p.uid(uid))
 		}
 	}
 	return n
 }
 
-func nodeOf[K comparable](p *parts, m map[K]int32, key K) int32 {
-	n, known := m[key]
+func (p *parts) uid(uid uint64) int32 {
+	n, known := p.uids[uid]
 	if !known {
-		n = int32(len(p.parent))
-		p.parent = append(p.parent, n)
-		m[key] = n
+		n = p.newNode()
+		p.uids[uid] = n
 	}
 	return n
 }

@@ -61,8 +61,8 @@ func split(steps []step) (firm, idle []*step) {
 	}
 	for i := range steps {
 		st := &steps[i]
-		refused := st.code() != "" && inTable(st.code()) && (st.Op != OpSignup && st.Op != OpLogin || uses[st.dev] == 1)
-		if st.settled && (refused || st.Op == OpPasswd || st.Op == OpVoid) {
+		refused := st.code() != "" && inTable(st.code()) && (st.op != opSignup && st.op != opLogin || uses[st.dev] == 1)
+		if st.settled && (refused || st.op == opPasswd || st.op == opVoid) {
 			idle = append(idle, st)
 		} else {
 			firm = append(firm, st)

@@ -1,5 +1,7 @@
 package linearizability
 
+import "encoding/binary"
+
 // The scanner reads lines as our own encoder writes them: the fields of a shape in their order, no
 // spaces, no escapes, nothing outside ASCII. Whatever else it meets it leaves to the strict decoder,
 // which accepts more and can say what is wrong. So it never refuses anything, and what it accepts
@@ -17,7 +19,7 @@ type scanner struct {
 // that it answers.
 func (s *scanner) scan(b []byte, l *line, v *validator) (h head, ok bool) {
 	s.b, s.at = b, 0
-	if !s.literal(`{"e":"`) {
+	if !s.literal(lineStart) {
 		return 0, false
 	}
 	kind, ok := s.kind()
@@ -31,7 +33,7 @@ func (s *scanner) scan(b []byte, l *line, v *validator) (h head, ok bool) {
 	case Err:
 		h |= variantRefusal
 	}
-	l.Event = lineHeads[h].e
+	l.E, l.Pos, l.Rows = kinds[kind], 0, nil // what else counts is in the shape
 	for i := 1; i < len(lineHeads[h].shape); i++ {
 		f := &lineHeads[h].shape[i]
 		if !s.literal(f.key) {
@@ -48,6 +50,9 @@ func (s *scanner) scan(b []byte, l *line, v *validator) (h head, ok bool) {
 			}
 			h = kind<<4 | no
 			l.Op = ops[no]
+		case f.code == cKind && kinds[kind] == Push && s.literal(messageKind):
+			l.Kind = PushMessage
+			h = kindPush<<4 | pushMessage
 		case !s.value(f.code, l):
 			return 0, false
 		case f.code == cID && kinds[kind] == OK:
@@ -118,11 +123,42 @@ func (s *scanner) is(c byte) bool {
 	return true
 }
 
-func (s *scanner) literal(word string) bool {
-	if len(s.b)-s.at < len(word) || string(s.b[s.at:s.at+len(word)]) != word {
+// A literal is text that a line must have, as far as it goes as a number: to compare one is cheaper.
+type literal struct {
+	text        string
+	first, mask uint64
+}
+
+func newLiteral(text string) literal {
+	var first, mask [8]byte
+	for i := range copy(first[:], text) {
+		mask[i] = 0xff
+	}
+	return literal{text, binary.LittleEndian.Uint64(first[:]), binary.LittleEndian.Uint64(mask[:])}
+}
+
+var (
+	lineStart   = newLiteral(`{"e":"`)
+	messageKind = newLiteral(`"message"`)
+	trueValue   = newLiteral(`true`)
+	falseValue  = newLiteral(`false`)
+	rowSeq      = newLiteral(`{"seq":`)
+	rowPos      = newLiteral(`,"pos":`)
+	rowFrom     = newLiteral(`,"from":`)
+	rowBody     = newLiteral(`,"body":`)
+)
+
+func (s *scanner) literal(l literal) bool {
+	b, n := s.b[s.at:], len(l.text)
+	switch {
+	case len(b) >= 8:
+		if binary.LittleEndian.Uint64(b)&l.mask != l.first || n > 8 && (len(b) < n || string(b[8:n]) != l.text[8:]) {
+			return false
+		}
+	case len(b) < n || string(b[:n]) != l.text:
 		return false
 	}
-	s.at += len(word)
+	s.at += n
 	return true
 }
 
@@ -173,8 +209,8 @@ func (s *scanner) value(c code, l *line) bool {
 		return s.names(l)
 	}
 	flag := l.flag(c)
-	*flag = s.literal("true")
-	return *flag || s.literal("false")
+	*flag = s.literal(trueValue)
+	return *flag || s.literal(falseValue)
 }
 
 func (s *scanner) word(into *string, no *uint32) bool {
@@ -220,10 +256,10 @@ func (s *scanner) page(l *line) bool {
 	ok := s.list(func() bool {
 		var r Row
 		var no uint32
-		ok := s.literal(`{"seq":`) && s.number(&r.Seq) &&
-			(!s.literal(`,"pos":`) || s.number(&r.Pos)) &&
-			s.literal(`,"from":`) && s.number(&r.From) &&
-			s.literal(`,"body":`) && s.word(&r.Body, &no) && s.is('}')
+		ok := s.literal(rowSeq) && s.number(&r.Seq) &&
+			(!s.literal(rowPos) || s.number(&r.Pos)) &&
+			s.literal(rowFrom) && s.number(&r.From) &&
+			s.literal(rowBody) && s.word(&r.Body, &no) && s.is('}')
 		s.rows, l.rowWords = append(s.rows, r), append(l.rowWords, no)
 		return ok
 	})
@@ -232,7 +268,7 @@ func (s *scanner) page(l *line) bool {
 }
 
 func (s *scanner) names(l *line) bool {
-	l.nameNo = l.nameNo[:0]
+	l.nameNo, l.Names = l.nameNo[:0], l.Names[:0]
 	return s.list(func() bool {
 		var name string
 		var no uint32

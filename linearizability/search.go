@@ -45,7 +45,7 @@ func (rec *record) searchFor(ops []*operation, budget int, stats *Stats) (search
 	if rec.sought == nil {
 		budget += sharePerOperation * len(ops)
 		s := searcher{rules: rec.meta.Rules, expires: rec.expires, left: budget}
-		parts := partition(ops)
+		parts := s.parts.partition(ops)
 		rec.sought = s.components(parts, stats)
 		stats.Components, stats.Search = len(parts), budget-s.left
 	}
@@ -77,7 +77,7 @@ func (ev *evidence) relevant(loose []*operation) []*operation {
 	}
 	var kept []*operation
 	for _, o := range loose {
-		if o.place() == 0 && (o.Op == OpSend && !room[ev.deviceUID[o.Dev]] || o.Op == OpPasswd) {
+		if o.place() == 0 && (o.op == opSend && !room[ev.deviceUID[o.device]] || o.op == opPasswd) {
 			continue
 		}
 		kept = append(kept, o)
@@ -86,10 +86,12 @@ func (ev *evidence) relevant(loose []*operation) []*operation {
 }
 
 type searcher struct {
-	rules   Rules
-	expires []*Event
-	engine  engine
-	left    int // configurations
+	rules    Rules
+	expires  []lapse
+	engine   engine
+	compiler compiler
+	parts    parts
+	left     int // configurations
 }
 
 // configsPerOperation is what an easy component needs, with room to spare.
@@ -113,7 +115,7 @@ func (s *searcher) component(part []*operation) searched {
 	for budget := configsPerOperation * len(part); s.left > 0; budget *= 2 {
 		if without == gaveUp {
 			without = foundOrder
-			for _, sub := range partition(known) {
+			for _, sub := range s.parts.partition(known) {
 				without = worse(without, s.part(sub, budget))
 			}
 		}
@@ -168,7 +170,7 @@ func (s *searcher) search(budget, patience int) searched {
 }
 
 func (s *searcher) compile(ops []*operation) (*spec, []step) {
-	sp, steps := compile(s.rules, ops)
+	sp, steps := s.compiler.compile(s.rules, ops)
 	if s.rules.Expiry == ExpiryLogged {
 		sp.markLapsing(s.expires)
 	}
@@ -176,11 +178,13 @@ func (s *searcher) compile(ops []*operation) (*spec, []step) {
 }
 
 // markLapsing notes whose leases ended some time: when, only positions could tell.
-func (sp *spec) markLapsing(expires []*Event) {
-	sp.lapsing = make([]bool, len(sp.devices))
+func (sp *spec) markLapsing(expires []lapse) {
+	ended := map[int32]bool{}
 	for _, e := range expires {
-		if no, known := sp.deviceNo[e.Dev]; known {
-			sp.lapsing[no] = true
-		}
+		ended[e.device] = true
+	}
+	sp.lapsing = make([]bool, len(sp.devices))
+	for no, device := range sp.deviceOf {
+		sp.lapsing[no] = ended[device]
 	}
 }

@@ -15,7 +15,7 @@ type ending struct {
 func (ev *evidence) oneSession(r *Report) {
 	ends := ev.endings()
 	for _, o := range ev.ops {
-		if end, ended := ends[o.Dev]; ended && o.ok() && o.call > end.t && o != end.by {
+		if end := ends[o.device]; end.by != nil && o.ok() && o.call > end.t && o != end.by {
 			illegal(r, RuleOneSession, o.pos(), ids(o, end.by), "%s succeeded after %s, answered at %d, had ended the device",
 				o.name(), end.by.name(), end.t)
 		}
@@ -25,29 +25,29 @@ func (ev *evidence) oneSession(r *Report) {
 	}
 }
 
-// endings finds the devices that are closed for good: logged out, or of a deleted account.
-func (ev *evidence) endings() map[string]ending {
-	ends := map[string]ending{}
-	note := func(dev string, o *operation) {
-		if end, ended := ends[dev]; !ended || o.ret < end.t {
-			ends[dev] = ending{o.ret, o}
+// endings finds, by device, those that are closed for good: logged out, or of a deleted account.
+func (ev *evidence) endings() []ending {
+	ends := make([]ending, len(ev.devices))
+	note := func(device int32, o *operation) {
+		if end := ends[device]; end.by == nil || o.ret < end.t {
+			ends[device] = ending{o.ret, o}
 		}
 	}
 	devices := map[uint64][]*operation{} // uid → what opened its devices
 	for _, o := range ev.ops {
-		if (o.Op == OpSignup || o.Op == OpLogin) && o.ok() {
+		if (o.op == opSignup || o.op == opLogin) && o.ok() {
 			devices[o.ans.UID] = append(devices[o.ans.UID], o)
 		}
 	}
 	for _, o := range ev.ops {
 		switch {
-		case o.Op == OpLogout && o.ok():
-			note(o.Dev, o)
-		case o.Op == OpDelete && o.ok():
-			note(o.Dev, o)
-			if uid := ev.deviceUID[o.Dev]; uid != 0 {
+		case o.op == opLogout && o.ok():
+			note(o.device, o)
+		case o.op == opDelete && o.ok():
+			note(o.device, o)
+			if uid := ev.deviceUID[o.device]; uid != 0 {
 				for _, opened := range devices[uid] {
-					note(opened.Dev, o)
+					note(opened.device, o)
 				}
 			}
 		}
@@ -59,10 +59,10 @@ func (ev *evidence) endings() map[string]ending {
 // again itself.
 func (ev *evidence) fenced(r *Report) {
 	logins := map[uint64][]*operation{} // uid → answered signups and logins
-	tries := map[string][]*operation{}  // device → logins that may have succeeded
+	tries := map[int32][]*operation{}   // device → logins that may have succeeded
 	for _, o := range ev.ops {
-		if (o.Op == OpSignup || o.Op == OpLogin) && !(o.ans != nil && o.code() != "") {
-			tries[o.Dev] = append(tries[o.Dev], o)
+		if (o.op == opSignup || o.op == opLogin) && o.code() == "" {
+			tries[o.device] = append(tries[o.device], o)
 			if o.ok() {
 				logins[o.ans.UID] = append(logins[o.ans.UID], o)
 			}
@@ -80,14 +80,14 @@ func (ev *evidence) fenced(r *Report) {
 		logins[uid] = list[:best]
 	}
 	for _, o := range ev.ops {
-		if !o.ok() || o.Op == OpSignup || o.Op == OpLogin || o.Op == OpLogout {
+		if !o.ok() || o.op == opSignup || o.op == opLogin || o.op == opLogout {
 			continue
 		}
-		by := lastBefore(logins[ev.deviceUID[o.Dev]], o.call)
-		if by == nil || by.Dev == o.Dev {
+		by := lastBefore(logins[ev.deviceUID[o.device]], o.call)
+		if by == nil || by.device == o.device {
 			continue
 		}
-		fresh := slices.ContainsFunc(tries[o.Dev], func(l *operation) bool {
+		fresh := slices.ContainsFunc(tries[o.device], func(l *operation) bool {
 			return l.call <= o.ret && (l.unknown() || epochOf(l) > epochOf(by))
 		})
 		if !fresh {
@@ -98,7 +98,7 @@ func (ev *evidence) fenced(r *Report) {
 }
 
 func epochOf(o *operation) uint64 {
-	if o.Op == OpSignup {
+	if o.op == opSignup {
 		return 1
 	}
 	return o.ans.Epoch
@@ -140,7 +140,7 @@ func (t nameTable) find(key string) *nameTimes {
 func (ev *evidence) nameTable() nameTable {
 	m := map[string]*nameTimes{}
 	for _, o := range ev.ops {
-		if o.Op != OpSignup || o.code() != "" {
+		if o.op != opSignup || o.code() != "" {
 			continue
 		}
 		key := fold(o.Name)
@@ -153,10 +153,10 @@ func (ev *evidence) nameTable() nameTable {
 		n.signups = append(n.signups, o)
 	}
 	for _, o := range ev.ops {
-		if o.Op != OpDelete || o.code() != "" {
+		if o.op != opDelete || o.code() != "" {
 			continue
 		}
-		uid := ev.deviceUID[o.Dev]
+		uid := ev.deviceUID[o.device]
 		if made := ev.signupOf[uid]; made != nil {
 			n := m[fold(made.Name)]
 			n.deletes = append(n.deletes, o)
@@ -212,24 +212,37 @@ func (ev *evidence) resurrection(r *Report) {
 		if !o.ok() {
 			continue
 		}
-		switch o.Op {
-		case OpSignup:
+		switch o.op {
+		case opSignup:
 			if other := made[o.ans.UID]; other != nil {
 				illegal(r, RuleResurrection, o.pos(), ids(o, other), "%s and %s got the same uid %d", o.name(), other.name(), o.ans.UID)
 			}
 			made[o.ans.UID] = o
-		case OpDelete:
-			if uid := ev.deviceUID[o.Dev]; uid != 0 && (ended[uid] == nil || ended[uid].ret > o.ret) {
+		case opDelete:
+			if uid := ev.deviceUID[o.device]; uid != 0 && (ended[uid] == nil || ended[uid].ret > o.ret) {
 				ended[uid] = o
 			}
 		}
 	}
+	reaches := make([][]*operation, len(ev.convs)) // what ended the members of each conversation
+	for conv, uids := range ev.convs {
+		for _, uid := range uids.uids() {
+			if end := ended[uid]; end != nil {
+				reaches[conv] = append(reaches[conv], end)
+			}
+		}
+	}
 	for _, o := range ev.ops {
-		if !o.ok() || o.Op != OpLogin && o.Op != OpSend {
+		if !o.ok() || o.op != opLogin && o.op != opSend {
 			continue
 		}
-		for _, uid := range append([]uint64{o.ans.UID}, o.ans.Conv...) {
-			if end := ended[uid]; end != nil && before(end, o) {
+		ends := reaches[o.ans.conv]
+		if end := ended[o.ans.UID]; o.op == opLogin && end != nil {
+			ends = []*operation{end}
+		}
+		for _, end := range ends {
+			if before(end, o) {
+				uid := ev.deviceUID[end.device]
 				illegal(r, RuleResurrection, o.pos(), ids(o, end), "%s reached uid %d, deleted at %d", o.name(), uid, end.ret)
 			}
 		}

@@ -5,9 +5,9 @@ import "strings"
 // A field is one name of a JSON object and where its value lives in T.
 type field[T any] struct {
 	name     string
-	key      string // as it stands in a line, behind another field
-	code     code   // of events only
-	optional bool   // left out when zero
+	key      literal // as it stands in a line, behind another field
+	code     code    // of events only
+	optional bool    // left out when zero
 	at       func(*T) any
 }
 
@@ -65,7 +65,7 @@ func shapeOf(names string) shape[Event] {
 			panic("linearizability: no field " + name)
 		}
 		json, _, _ := strings.Cut(name, ":")
-		s = append(s, field[Event]{json, `,"` + json + `":`, codeOf[name], optional, at})
+		s = append(s, field[Event]{json, newLiteral(`,"` + json + `":`), codeOf[name], optional, at})
 	}
 	return s
 }

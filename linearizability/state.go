@@ -50,26 +50,25 @@ type device struct {
 // A message hangs on the one before it. jump goes further back (Myers, skew-binary lists), so
 // that any message is found in a logarithmic number of steps.
 type message struct {
-	prev, jump *message
-	seq        uint64
-	pos        uint64 // 0 if unknown
-	author     int32
-	body       string
-	hash       key // of this and all before it
-	op         *operation
+	prev, jump    *message
+	op            *operation // that sent it
+	pos           uint64     // where the log has it, or 0
+	hash          key        // of this and all before it
+	seq           uint32
+	author, other int32 // accounts
 }
 
 func (m *message) count() uint64 {
 	if m == nil {
 		return 0
 	}
-	return m.seq
+	return uint64(m.seq)
 }
 
 // at returns message seq of the conversation that m is the last of.
 func (m *message) at(seq uint64) *message {
-	for m != nil && m.seq > seq {
-		if m.jump != nil && m.jump.seq >= seq {
+	for m != nil && uint64(m.seq) > seq {
+		if m.jump != nil && uint64(m.jump.seq) >= seq {
 			m = m.jump
 		} else {
 			m = m.prev
@@ -78,19 +77,20 @@ func (m *message) at(seq uint64) *message {
 	return m
 }
 
-func (m *message) then(next message) *message {
-	next.prev, next.seq, next.jump = m, m.count()+1, m
+// then appends a message, which has room of its own: many are made at once.
+func (m *message) then(next *message) *message {
+	next.prev, next.seq, next.jump = m, uint32(m.count())+1, m
 	if m != nil && m.jump != nil && m.jump.jump != nil &&
 		m.seq-m.jump.seq == m.jump.seq-m.jump.jump.seq {
 		next.jump = m.jump.jump
 	}
-	next.hash = m.chain().with(uint64(next.author)).withString(next.body)
-	return &next
+	next.hash = m.chain().with(uint64(next.author)<<32 | uint64(next.op.body))
+	return next
 }
 
 func (m *message) chain() key {
 	if m == nil {
-		return key{}
+		return salt
 	}
 	return m.hash
 }
@@ -253,7 +253,7 @@ func (s *state) equal(t *state) bool {
 // sameMessages walks back until the two share their past.
 func sameMessages(a, b *message) bool {
 	for ; a != b; a, b = a.prev, b.prev {
-		if a == nil || b == nil || a.seq != b.seq || a.author != b.author || a.body != b.body {
+		if a == nil || b == nil || a.seq != b.seq || a.author != b.author || a.op.body != b.op.body {
 			return false
 		}
 	}

@@ -84,7 +84,7 @@ func newTimeline(r Report, h *History) *timeline {
 	first, last := uint64(forever), uint64(0)
 	for _, o := range ops {
 		first, last = min(first, o.call), max(last, o.call)
-		if o.ans != nil {
+		if !o.unknown() {
 			last = max(last, o.ret)
 		}
 	}
@@ -94,10 +94,10 @@ func newTimeline(r Report, h *History) *timeline {
 	for i, o := range ops {
 		b := bar{X: x(o.call), Y: rows[i], Role: o.role, Text: o.describeShort(), pos: o.pos()}
 		end := t.Width - 20
-		if o.ans != nil {
+		if !o.unknown() {
 			end = x(o.ret)
 		}
-		b.Open = o.ans == nil
+		b.Open = o.unknown()
 		b.W = max(end-b.X, 6)
 		b.mid = b.X + b.W/2
 		b.Note = o.note()
@@ -199,7 +199,7 @@ func (t *timeline) scale(ops []drawnOp, pushes []drawnPush, faults []*Event, fir
 	var times []uint64
 	for _, o := range ops {
 		times = append(times, o.call)
-		if o.ans != nil {
+		if !o.unknown() {
 			times = append(times, o.ret)
 		}
 	}
@@ -308,7 +308,7 @@ func clip(text string, n int) string {
 // note is what appears when one points at an operation.
 func (o *operation) note() string {
 	end := "no answer"
-	if o.ans != nil {
+	if !o.unknown() {
 		end = fmt.Sprintf("answered at %d", o.ret)
 	}
 	return fmt.Sprintf("operation %d, called at %d, %s: %s → %s", o.ID, o.call, end, o.deed(), o.answer())

@@ -45,7 +45,7 @@ func (r resource) is(q resource) bool {
 func deviceKeys(sp *spec, steps []*step) [][]int32 {
 	keys := make([][]int32, len(sp.devices))
 	for _, st := range steps {
-		if (st.Op == OpSignup || st.Op == OpLogin) && !slices.Contains(keys[st.dev], st.key) {
+		if (st.op == opSignup || st.op == opLogin) && !slices.Contains(keys[st.dev], st.key) {
 			keys[st.dev] = append(keys[st.dev], st.key)
 		}
 	}
@@ -60,33 +60,33 @@ func (sp *spec) touched(st *step, keys [][]int32) touched {
 	if st.ordinary() && sp.numbered[st.dev] {
 		t.writes = append(t.writes, resource{deviceResource, st.dev, 0})
 	}
-	switch st.Op {
-	case OpSignup, OpLogin, OpLogout, OpDelete:
+	switch st.op {
+	case opSignup, opLogin, opLogout, opDelete:
 		t.writes = append(t.writes, t.reads...)
 	default:
 		if sp.expiry != ExpiryNever { // it may take back a lease
 			t.writes = append(t.writes, t.reads...)
 		}
 	}
-	switch st.Op {
-	case OpSignup:
+	switch st.op {
+	case opSignup:
 		t.writes = append(t.writes, resource{nameResource, st.key, 0}, resource{sessionResource, st.key, 0})
-	case OpLogin:
+	case opLogin:
 		t.reads = append(t.reads, resource{nameResource, st.key, 0})
 		t.writes = append(t.writes, resource{sessionResource, st.key, 0})
-	case OpDelete:
+	case opDelete:
 		for _, k := range keys[st.dev] {
 			t.writes = append(t.writes, resource{nameResource, k, 0})
 		}
-	case OpSend:
+	case opSend:
 		t.reads = append(t.reads, resource{nameResource, st.key, 0})
 		for _, k := range keys[st.dev] {
 			t.writes = append(t.writes, resource{convResource, min(k, st.key), max(k, st.key)})
 		}
-	case OpHistory:
+	case opHistory:
 		a, b := sp.keyOf(st.Conv[0]), sp.keyOf(st.Conv[len(st.Conv)-1])
 		t.reads = append(t.reads, resource{convResource, min(a, b), max(a, b)})
-	case OpList:
+	case opList:
 		for k := st.from; k < st.to; k++ {
 			t.reads = append(t.reads, resource{nameResource, k, 0})
 		}
@@ -107,9 +107,9 @@ func (sp *spec) pure(st *step) bool {
 	switch {
 	case st.optional:
 		return false
-	case st.Op == OpList, st.code() == codeNoSession:
+	case st.op == opList, st.code() == codeNoSession:
 		return true
-	case st.Op == OpHistory: // it may learn whose an unknown uid is
+	case st.op == opHistory: // it may learn whose an unknown uid is
 		return !slices.ContainsFunc(st.Conv, func(uid uint64) bool { return sp.keyOf(uid) == nobody })
 	case st.ordinary() && sp.numbered[st.dev]:
 		return false // it counts
@@ -117,8 +117,8 @@ func (sp *spec) pure(st *step) bool {
 		return true
 	case sp.expiry != ExpiryNever:
 		return false // it may take a lease
-	case st.Op == OpPasswd || st.Op == OpVoid:
+	case st.op == opPasswd || st.op == opVoid:
 		return true
 	}
-	return st.code() != "" && inTable(st.code()) && st.Op != OpSignup && st.Op != OpLogin
+	return st.code() != "" && inTable(st.code()) && st.op != opSignup && st.op != opLogin
 }

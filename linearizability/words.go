@@ -11,10 +11,15 @@ type words struct {
 	list  blocks[string]
 	slots []wordSlot // open addressing; a power of two
 	piece strings.Builder
+
+	// recent has, by hash, numbers of words that came lately: a table for a million is far away.
+	recent []uint32
 }
 
-// A wordSlot is free if its number, counted from 1, is 0. The tag is part of the word's hash: to
-// compare tags is cheaper than to fetch words.
+const recentWords = 1 << 14
+
+// A wordSlot is free if its number, counted from 1, is 0. The tag is the word's hash, for to compare
+// tags is cheaper than to fetch words.
 type wordSlot struct{ tag, number uint32 }
 
 func newWords() *words {
@@ -32,16 +37,12 @@ func (w *words) number(s string) uint32 {
 	if s == "" {
 		return 0
 	}
-	h := maphash.String(seeds[0], s)
-	tag, mask := uint32(h>>32), uint64(len(w.slots)-1)
-	for i := h & mask; ; i = (i + 1) & mask {
-		switch slot := w.slots[i]; {
-		case slot.number == 0:
-			return w.add(int(i), tag, w.keep(s))
-		case slot.tag == tag && w.at(slot.number-1) == s:
-			return slot.number - 1
-		}
+	tag := uint32(maphash.String(seed, s))
+	at, no := w.find(tag, func(known string) bool { return known == s })
+	if no == 0 {
+		no = w.add(at, tag, w.keep(s))
 	}
+	return no
 }
 
 // numberOf is number without a string for a word that is known.
@@ -49,25 +50,61 @@ func (w *words) numberOf(b []byte) uint32 {
 	if len(b) == 0 {
 		return 0
 	}
-	h := maphash.Bytes(seeds[0], b)
-	tag, mask := uint32(h>>32), uint64(len(w.slots)-1)
-	for i := h & mask; ; i = (i + 1) & mask {
+	tag := uint32(maphash.Bytes(seed, b))
+	if w.recent != nil {
+		if no := w.recent[tag%recentWords]; w.at(no) == string(b) {
+			return no
+		}
+	}
+	at, no := w.find(tag, func(known string) bool { return known == string(b) })
+	if no == 0 {
+		no = w.add(at, tag, w.keep(string(b)))
+	}
+	if w.recent != nil {
+		w.recent[tag%recentWords] = no
+	}
+	return no
+}
+
+// find returns a word's number, or 0 and where it should stand.
+func (w *words) find(tag uint32, same func(string) bool) (at, no uint32) {
+	mask := uint32(len(w.slots) - 1)
+	for i := tag & mask; ; i = (i + 1) & mask {
 		switch slot := w.slots[i]; {
 		case slot.number == 0:
-			return w.add(int(i), tag, w.keep(string(b)))
-		case slot.tag == tag && w.at(slot.number-1) == string(b):
-			return slot.number - 1
+			return i, 0
+		case slot.tag == tag && same(w.at(slot.number-1)):
+			return i, slot.number - 1
 		}
 	}
 }
 
-func (w *words) add(at int, tag uint32, s string) uint32 {
+func (w *words) add(at, tag uint32, s string) uint32 {
 	w.list.add(s)
 	w.slots[at] = wordSlot{tag, uint32(w.list.len())}
 	if w.list.len() > len(w.slots)/4*3 {
 		w.grow()
 	}
 	return uint32(w.list.len() - 1)
+}
+
+func (w *words) grow() {
+	slots := make([]wordSlot, 2*len(w.slots))
+	mask := uint32(len(slots) - 1)
+	for _, slot := range w.slots {
+		if slot.number == 0 {
+			continue
+		}
+		i := slot.tag & mask
+		for slots[i].number != 0 {
+			i = (i + 1) & mask
+		}
+		slots[i] = slot
+	}
+	w.slots = slots
+	if w.recent == nil && len(slots) > recentWords {
+		w.recent = make([]uint32, recentWords)
+	}
 }
 
 // keep copies a word into the piece that is being filled.
@@ -86,21 +123,5 @@ func (w *words) keep(s string) string {
 	return w.piece.String()[from:]
 }
 
-func (w *words) grow() {
-	slots := make([]wordSlot, 2*len(w.slots))
-	mask := uint64(len(slots) - 1)
-	for _, slot := range w.slots {
-		if slot.number == 0 {
-			continue
-		}
-		i := maphash.String(seeds[0], w.at(slot.number-1)) & mask
-		for slots[i].number != 0 {
-			i = (i + 1) & mask
-		}
-		slots[i].tag, slots[i].number = slot.tag, slot.number
-	}
-	w.slots = slots
-}
-
 // done lets go of what only serves to find words.
-func (w *words) done() { w.slots = nil }
+func (w *words) done() { w.slots, w.recent = nil, nil }

@@ -89,6 +89,7 @@ func (s *server) dieMidway() bool {
 // lookedAt marks the moments of a step: it came to s.out, which is about to be carried out.
 func (w *world) lookedAt(s *server, in replica.Input) {
 	out, now := &s.out, &s.status.Raft
+	w.served(s)
 	if save := out.Save; save != nil {
 		if h := save.Hard; h != nil && h.Vote != 0 && h.Vote != s.id && (h.Vote != s.disk.hard.Vote || h.Term != s.disk.hard.Term) {
 			w.mark(VoteUnsaved, s.name)

@@ -19,6 +19,8 @@ func Canary(seed uint64) Plan {
 	p := Generate(seed, Lite)
 	p.Note, p.Beyond = "a canary: it must fail", false
 	p.Voters, p.Knobs.DriftPpm, p.Knobs.SnapshotChunk, p.Liveness = 3, 0, 0, Liveness{}
+	p.Knobs.MaxInflight, p.Knobs.MaxUncommitted = 0, 0
+	p.Knobs.Effects = Span(3 * time.Second) // rows stay in memory, where nobody misses what the disk has not
 	p.Network = Network{DelayMin: p.Network.DelayMin, DelayMax: p.Network.DelayMax}
 	p.Faults = []Fault{{ID: 1, Kind: LyingDisk, On: "n2", At: Span(time.Second), For: Span(time.Second)}}
 	return p

@@ -26,13 +26,14 @@ const (
 	ofHalt
 	ofInvariant
 	ofLiveness
+	ofChatter
 	ofHistory
 	checkerCount
 )
 
 // checkerNames are the names under which checkers fail.
 var checkerNames = [checkerCount]string{"order", "raft", "completeness", "durable-ack", "configuration", "digest", "exactly-once",
-	"feed", "freshness", "snapshots", "replay", "position", "incarnation", "halt", "invariant", "liveness", "history"}
+	"feed", "freshness", "snapshots", "replay", "position", "incarnation", "halt", "invariant", "liveness", "chatter", "history"}
 
 func (c checker) String() string { return checkerNames[c] }
 

@@ -38,7 +38,7 @@ func newChecks(w *world) checks {
 }
 
 // stepped looks at a server that has just taken a step, before its output is carried out.
-func (k *checks) stepped(s *server) {
+func (k *checks) stepped(s *server, in replica.Input) {
 	st := &s.status.Raft
 	k.looked(ofInvariant)
 	if err := s.machine.Raft().Check(); err != nil {
@@ -70,6 +70,7 @@ func (k *checks) stepped(s *server) {
 	}
 	k.states(s)
 	k.lively(s)
+	k.chatters(s, in)
 	k.order.seen[s.id-1].look(s)
 }
 

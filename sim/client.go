@@ -53,7 +53,11 @@ type client struct {
 
 	persona // what it is about to do
 	feed    subscription
-	ops     []*errand // every command of this device without an answer, for the history
+	second  secondFeed
+	seconds uint64
+	fedBy   int            // the server that fed this device last, by place; -1: none
+	places  map[uint64]int // where each number was sent last
+	ops     []*errand      // every command of this device without an answer, for the history
 	draws   draws
 }
 
@@ -114,7 +118,7 @@ func (c *client) newDevice() {
 	}
 	c.box = session.ClientRecovered{NextDSeq: 1, Pos: c.box.Pos, Server: c.box.Server}
 	c.w.tape.device(c)
-	c.cursor, c.placed, c.ops = 0, false, nil
+	c.cursor, c.placed, c.ops, c.fedBy = 0, false, nil, -1
 	c.begin()
 }
 
@@ -125,6 +129,7 @@ func (c *client) begin() {
 	c.hangUp()
 	c.streams = make([]*stream, len(w.servers))
 	c.open, c.queries, c.saving, c.replies = map[uint64]*errand{}, map[uint64]replica.Query{}, nil, nil
+	c.second, c.places = secondFeed{}, map[uint64]int{}
 	c.numbers, c.voids = map[uint64]uint64{}, map[uint64]bool{}
 	c.lastID, c.retried = 0, nil
 	c.feed = subscription{reader: feed.Reader{Cursor: c.cursor}, over: c.feed.over}
@@ -344,6 +349,12 @@ func (c *client) send(s *session.ClientSend) {
 		in.Query = c.queries[binary.BigEndian.Uint64(s.Query)]
 	}
 	c.w.stats.Attempts++
+	if s.DSeq != 0 {
+		if was, again := c.places[s.DSeq]; again && was != s.Server {
+			c.w.mark(RetriedElsewhere, c.name)
+		}
+		c.places[s.DSeq] = s.Server
+	}
 	c.numbers[s.ID] = s.DSeq
 	if _, void := in.Command.(chat.Void); void {
 		c.voids[s.ID] = true
@@ -380,6 +391,9 @@ func (c *client) lost(t *stream) {
 	if c.streams[t.place] == t {
 		c.streams[t.place] = nil
 	}
+	if c.second.stream == t {
+		c.second = secondFeed{}
+	}
 	if c.feed.stream == t {
 		c.endFeed("reset")
 		c.reattach()
@@ -412,6 +426,7 @@ func (c *client) submit(cmd chat.Command, ahead bool, after func(r *replica.Repl
 	_, isLogin := cmd.(chat.Login)
 	_, isSignup := cmd.(chat.Signup)
 	secret := c.w.plan.Password && needsSecret(cmd)
+	c.w.tried()
 	e := &errand{op: c.record(cmd), cmd: cmd, bytes: chat.EncodeCommand(cmd), after: after}
 	c.open[id] = e
 	c.ops = append(c.ops, e)
@@ -431,6 +446,7 @@ func needsSecret(cmd chat.Command) bool {
 func (c *client) ask(q replica.Query, e lin.Event, after func(r *replica.Reply, code string)) {
 	c.lastID++
 	id := c.lastID
+	c.w.tried()
 	c.queries[id] = q
 	er := &errand{after: after, told: c.w.checks.fresh.told}
 	if e.Op != "" {
@@ -528,6 +544,7 @@ func (c *client) settle(e *errand, o *session.Outcome, reply *replica.Reply) {
 	switch {
 	case o.Reply.Code == string(session.Voided), overtaken:
 		h.never(e.op)
+		c.w.mark(NumberVoided, c.name)
 	case o.Reply.Class == session.NotApplied:
 		if e.op.info {
 			h.never(e.op)
@@ -545,7 +562,13 @@ func (c *client) settle(e *errand, o *session.Outcome, reply *replica.Reply) {
 			if enters(e.cmd) && reply.Code == "" {
 				c.w.checks.owner(c.dev.id, reply.Result.UID, "entrance")
 			}
-			c.last = settledCall{dev: c.dev, dseq: e.dseq, cmd: e.cmd, code: reply.Code, pos: reply.Pos}
+			c.settledNow(settledCall{dev: c.dev, dseq: e.dseq, cmd: e.cmd, code: reply.Code, pos: reply.Pos})
+			if _, signup := e.cmd.(chat.Signup); signup && reply.Result.Recreated != 0 {
+				c.w.mark(NameReused, c.name)
+				if c.account != c.n {
+					c.w.mark(NameSquatted, c.name)
+				}
+			}
 			if reply.Code == "" {
 				c.concluded(e.cmd)
 			}

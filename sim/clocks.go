@@ -124,6 +124,6 @@ func (s *server) setRate(ppm int64) {
 		return
 	}
 	s.clock.run(s.w.now, ppm)
-	s.tickAt = 0
+	s.tickAt = noTick
 	s.schedule()
 }

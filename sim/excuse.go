@@ -37,3 +37,11 @@ func (w *world) termFromOutside(t raft.Term) string {
 	}
 	return ""
 }
+
+// heirOutside: the leader told one to stand that it can talk to, but others cannot.
+func (w *world) heirOutside() string {
+	if id := w.living.heir; id != 0 {
+		return fmt.Sprintf("n%d, outside the core, was told to stand", id)
+	}
+	return ""
+}

@@ -30,7 +30,8 @@ type FaultKind string
 // family is a kind of fault: how a plan draws one, and what it does.
 type family struct {
 	kind     FaultKind
-	shortest time.Duration // it lasts at least so long
+	shortest time.Duration // it lasts at least so long …
+	longest  time.Duration // … and at most, a second and a half if 0
 	times    int           // so many times as often as others
 	chance   uint32        // so many seeds in a million have it; 0: one half
 	damage   bool          // what it does is there to stay; plans that go beyond always have it
@@ -51,7 +52,8 @@ func families() []family {
 	all = append(all, canaries()...)
 	for i := range all {
 		f := &all[i]
-		f.shortest, f.chance = cmp.Or(f.shortest, 20*time.Millisecond), cmp.Or(f.chance, 500_000)
+		f.shortest, f.longest = cmp.Or(f.shortest, 20*time.Millisecond), cmp.Or(f.longest, 1500*time.Millisecond)
+		f.chance = cmp.Or(f.chance, 500_000)
 	}
 	return all
 }

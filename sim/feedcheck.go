@@ -68,6 +68,12 @@ func (k *checks) delivered(dev session.DeviceID, p *replica.Push) {
 		k.fail(ofFeed, "device %s is shown event %d after event %d", device(dev), e.N, was)
 	}
 	k.feed.cursors[dev] = e.N
+	k.shows(dev, p)
+}
+
+// shows looks at an event that a device is shown, whether it wanted it or not.
+func (k *checks) shows(dev session.DeviceID, p *replica.Push) {
+	e := &p.Event
 	k.happens("stream %d shows", uint64(p.Conn), place{e.Account, e.N}, happened{e.Kind, e.Index, e.Conversation, e.From, e.To})
 	if before, ok := k.feed.events[place{e.Account, e.N - 1}]; ok && before.index > e.Index {
 		k.fail(ofFeed, "device %s is shown event %d of entry %d after one of entry %d", device(dev), e.N, e.Index, before.index)

@@ -47,9 +47,17 @@ func (c *client) attach() {
 
 func (c *client) attached(t *stream, a replica.Attached) {
 	f := &c.feed
+	if a.Sub >= secondFrom {
+		c.secondAttached(t, a)
+		return
+	}
 	if t != f.stream || a.Sub != f.asked || f.sub != 0 {
 		return
 	}
+	if c.fedBy >= 0 && c.fedBy != t.place {
+		c.w.mark(FeedElsewhere, c.name)
+	}
+	c.fedBy = t.place
 	switch {
 	case !c.placed:
 		c.placed, c.cursor, f.reader.Cursor = true, a.After, a.After
@@ -67,6 +75,10 @@ func (c *client) attached(t *stream, a replica.Attached) {
 
 func (c *client) pushed(t *stream, p replica.Push) {
 	f := &c.feed
+	if p.Sub >= secondFrom {
+		c.secondPushed(t, p)
+		return
+	}
 	if t != f.stream || p.Sub != f.asked || f.sub == 0 {
 		return
 	}
@@ -124,6 +136,9 @@ func (c *client) ack() {
 // closed learns that the server ended the feed.
 func (c *client) closed(t *stream, e replica.Closing) {
 	f := &c.feed
+	if c.second.stream == t && e.Sub == c.second.sub {
+		c.second = secondFeed{}
+	}
 	if t != f.stream || e.Sub != f.asked {
 		return
 	}

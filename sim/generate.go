@@ -8,7 +8,7 @@ func Generate(seed uint64, profile Profile) Plan {
 	d := Dice(seed)
 	size := sizes(profile)
 	r := d.roll(dicePlan, 0)
-	p := Plan{Format: planFormat, Seed: seed, Profile: profile, Voters: size.voters(r), Clients: 2 + r.upTo(size.clients-1),
+	p := Plan{Format: planFormat, Seed: seed, Profile: profile, Voters: size.voters(r), Clients: 1 + r.upTo(size.clients),
 		Chaos: Span(size.chaos), Multi: r.ppm(250_000), Password: r.ppm(400_000), Search: seed%size.searchEvery == 0}
 	p.Knobs = drawKnobs(d.roll(dicePlan, 1))
 	p.Network = drawNetwork(d.roll(dicePlan, 2))
@@ -21,7 +21,11 @@ func Generate(seed uint64, profile Profile) Plan {
 	items := size.items / p.Clients
 	for c := range p.Clients {
 		r := d.roll(dicePlan, uint64(100+c))
-		p.Ops = append(p.Ops, script(r, c, items/2+r.upTo(items), p.Clients, size.rest(p.Clients), weights)...)
+		does := weights
+		if r.upTo(4) == 0 {
+			does = readerWeights
+		}
+		p.Ops = append(p.Ops, script(r, c, items/2+r.upTo(items), p.Clients, drawPace(r, size.rest(p.Clients)), does)...)
 	}
 	return p
 }
@@ -57,17 +61,19 @@ func (s size) rest(clients int) time.Duration {
 func drawKnobs(r *roll) Knobs {
 	ms := func(n int) Span { return Span(time.Duration(n) * time.Millisecond) }
 	return Knobs{
-		KeepEntries:   []int{1, 4, 16, 64, 1 << 20}[r.upTo(5)],
-		MaxAppend:     []int{1, 200, 1000, 1 << 20}[r.upTo(4)],
-		MaxQueue:      []int{30, 10_000, 10_000, 10_000}[r.upTo(4)],
-		Lease:         ms([]int{3000, 10_000, 30_000}[r.upTo(3)]),
-		Window:        []int{1, 2, 8}[r.upTo(3)],
-		Page:          50,
-		Effects:       ms([]int{1, 20, 250, 3000}[r.upTo(4)]),
-		SaveMin:       Span(100 * time.Microsecond),
-		SaveMax:       ms([]int{1, 5, 20}[r.upTo(3)]),
-		SnapshotChunk: []int{0, 300, 3000}[r.upTo(3)],
-		DriftPpm:      []int{0, 1000, 20_000, maxDriftPpm}[r.upTo(4)],
+		KeepEntries:    []int{1, 4, 16, 64, 1 << 20}[r.upTo(5)],
+		MaxAppend:      []int{1, 200, 1000, 1 << 20}[r.upTo(4)],
+		MaxQueue:       []int{30, 10_000, 10_000, 10_000}[r.upTo(4)],
+		Lease:          ms([]int{3000, 10_000, 30_000}[r.upTo(3)]),
+		Window:         []int{1, 2, 8}[r.upTo(3)],
+		Page:           50,
+		Effects:        ms([]int{1, 20, 250, 3000}[r.upTo(4)]),
+		SaveMin:        Span(100 * time.Microsecond),
+		SaveMax:        ms([]int{1, 5, 20}[r.upTo(3)]),
+		MaxInflight:    []int{0, 0, 1, 2000}[r.upTo(4)],
+		MaxUncommitted: []int{0, 0, 0, 3000}[r.upTo(4)],
+		SnapshotChunk:  []int{0, 300, 3000}[r.upTo(3)],
+		DriftPpm:       []int{0, 1000, 20_000, maxDriftPpm}[r.upTo(4)],
 	}
 }
 
@@ -84,7 +90,7 @@ func GenerateLong(seed uint64, operations int) Plan {
 	d := Dice(seed)
 	for c := range clients {
 		r := d.roll(dicePlan, uint64(100+c))
-		p.Ops = append(p.Ops, script(r, c, items, clients, 30*time.Millisecond, longWeights)...)
+		p.Ops = append(p.Ops, script(r, c, items, clients, pace{rest: 30 * time.Millisecond}, longWeights)...)
 	}
 	p.repeatFaults(d, time.Duration(items)*rest)
 	return p
@@ -113,7 +119,7 @@ func (p *Plan) addFaults(d Dice, bout uint64, most int) {
 		}
 		for range f.often(r.logUpTo(most)) {
 			fault := Fault{ID: uint64(len(p.Faults) + 1), Kind: f.kind,
-				At: Span(r.between(500*time.Millisecond, time.Duration(p.Chaos))), For: Span(r.between(f.shortest, 1500*time.Millisecond))}
+				At: Span(r.between(500*time.Millisecond, time.Duration(p.Chaos))), For: Span(r.between(f.shortest, f.longest))}
 			if f.lasting > 0 && r.ppm(125_000) {
 				fault.For = p.Chaos
 			}
@@ -137,16 +143,50 @@ type weight struct {
 	n    int
 }
 
-// Sends are most of it; the rest keeps it honest.
+// Sends are most of it; the rest keeps it honest. Some people mostly read.
 var (
 	weights = []weight{{DoSend, 50}, {DoList, 10}, {DoHistory, 14}, {DoWhoami, 3}, {DoLogout, 4}, {DoDelete, 3},
-		{DoTakeover, 4}, {DoPasswd, 2}, {DoRepeat, 6}, {DoRest, 4}}
-	longWeights = []weight{{DoSend, 1000}, {DoList, 200}, {DoHistory, 280}, {DoWhoami, 60}, {DoLogout, 4},
+		{DoTakeover, 4}, {DoPasswd, 2}, {DoRepeat, 6}, {DoRest, 4}, {DoDouble, 4}, {DoPeek, 2}, {DoBrowse, 4}, {DoReadTwice, 3},
+		{DoMoveFeed, 3}, {DoSquat, 2}}
+	readerWeights = []weight{{DoSend, 8}, {DoList, 30}, {DoHistory, 50}, {DoRepeat, 4}, {DoRest, 2}, {DoBrowse, 4}, {DoMoveFeed, 2}}
+	longWeights   = []weight{{DoSend, 1000}, {DoList, 200}, {DoHistory, 280}, {DoWhoami, 60}, {DoLogout, 4},
 		{DoDelete, 1}, {DoTakeover, 4}, {DoPasswd, 40}, {DoRepeat, 120}, {DoRest, 20}}
 )
 
-// script draws what a client does: so many items, with so much rest before each in the mean.
-func script(r *roll, client, items, accounts int, rest time.Duration, weights []weight) []Op {
+// pace is how a person's load comes: evenly, or in bursts with pauses between.
+type pace struct {
+	rest  time.Duration // in the mean
+	burst int           // so many things at once, then a pause; 0: evenly
+}
+
+func drawPace(r *roll, rest time.Duration) pace {
+	p := pace{rest: rest}
+	if r.upTo(3) == 0 {
+		p.burst = 2 + r.logUpTo(30)
+	}
+	return p
+}
+
+func (p pace) before(r *roll, nth int) time.Duration {
+	switch {
+	case p.burst == 0:
+		return r.between(0, 2*p.rest)
+	case nth%p.burst == 0:
+		return r.between(0, 2*time.Duration(p.burst)*p.rest)
+	}
+	return r.between(0, time.Millisecond)
+}
+
+// someAccount is a hot one half of the time: the first one or two.
+func someAccount(r *roll, accounts int) int {
+	if r.upTo(2) == 0 {
+		return r.upTo(min(2, accounts))
+	}
+	return r.upTo(accounts)
+}
+
+// script draws what a client does: so many items, at a pace.
+func script(r *roll, client, items, accounts int, p pace, weights []weight) []Op {
 	total := 0
 	for _, w := range weights {
 		total += w.n
@@ -160,11 +200,11 @@ func script(r *roll, client, items, accounts int, rest time.Duration, weights []
 				break
 			}
 		}
-		pause := r.between(0, 2*rest)
+		pause := p.before(r, i)
 		if kind == DoRest {
 			pause = r.between(100*time.Millisecond, time.Second)
 		}
-		ops = append(ops, Op{ID: uint64(client)<<32 + uint64(i) + 1, Client: client, Kind: kind, To: r.upTo(accounts), Rest: Span(pause)})
+		ops = append(ops, Op{ID: uint64(client)<<32 + uint64(i) + 1, Client: client, Kind: kind, To: someAccount(r, accounts), Rest: Span(pause)})
 	}
 	return ops
 }

@@ -73,6 +73,7 @@ func (s *server) saved(save *replica.Save, saved replica.Saved, err error, ear t
 		s.w.markIf(errors.As(err, &t) && t.kind == NoSpace, OutOfSpace, s.name)
 	} else {
 		s.w.tape.tell(Fact{Kind: FactDurable, On: node(s.id), N: saved.Seq, M: uint64(s.disk.last())})
+		s.w.trace.saved(&saved)
 		s.w.checks.saved(s, saved)
 		s.untold = true
 		s.w.mark(SaveUntold, s.name)

@@ -89,6 +89,10 @@ func (w *world) reopen(l *link) {
 	if !w.healed && (l.shut > 0 || l.clogged > 0) {
 		return
 	}
+	if w.healed && l.last > w.now+time.Second { // whose packets crawl is given up: what follows would wait behind them
+		w.resetLink(l)
+		return
+	}
 	held := l.held
 	l.held = nil
 	if w.plan.Network.Streams && len(held) > 0 && w.now-l.silent > time.Second && held[0].roll.upTo(2) == 0 {
@@ -168,6 +172,7 @@ func (w *world) keep(p *packet) packet {
 // resetLink breaks the connection of a link: what is under way is lost, and for a moment what follows.
 func (w *world) resetLink(l *link) {
 	l.conn++
+	l.last = w.now
 	l.held, l.queued, l.bytes = nil, nil, 0
 	r := w.dice.roll(diceStream, 1<<40|uint64(l.from)<<8|uint64(l.to)|l.conn<<41)
 	l.deaf = w.now + r.between(0, 100*time.Millisecond)

@@ -29,9 +29,12 @@ type living struct {
 	leader  raft.ID   // settled: all of the core follow it; 0: not yet
 	term    raft.Term // then
 	handing bool      // the leader was asked to hand over: an election is due
+	heir    raft.ID   // outside the core, who was told to stand
 	excused int
-	commit  debt                // of the leader's log
-	applied [maxVoters + 1]debt // by replica
+	commit  debt // of the leader's log
+	acts    acts
+	chatter [maxVoters + 1][maxVoters + 1]chatter // from, to
+	applied [maxVoters + 1]debt                   // by replica
 }
 
 // debt is something to be reached, and since when.
@@ -112,6 +115,8 @@ func (w *world) unsettled() string {
 	switch {
 	case lead == nil:
 		return "nobody leads"
+	case w.now < l.began+electionBase:
+		return "a leader may still resign for what it did not hear before all healed"
 	case w.exiles.holds(lead.id):
 		return fmt.Sprintf("n%d leads, from outside the core", lead.id)
 	case lead.firstCommit != lead.status.Raft.Role.Term:
@@ -142,6 +147,9 @@ func (k *checks) lively(s *server) {
 		return
 	}
 	k.looked(ofLiveness)
+	if l.handing && s.id == l.leader {
+		l.heirs(w, s.out.Sends)
+	}
 	st := &s.status.Raft
 	switch {
 	case l.handing:
@@ -160,6 +168,15 @@ func (k *checks) lively(s *server) {
 		}
 		k.fail(ofLiveness, "catch-up: with %s, n%d has applied %d entries; entry %d was committed %v ago", w.wrong(), s.id,
 			s.status.Applied, d.goal, w.now-d.since)
+	}
+}
+
+// heirs notes who is told to stand.
+func (l *living) heirs(w *world, sends []replica.PeerMessage) {
+	for i := range sends {
+		if m := sends[i].Raft; m != nil && m.Kind == raft.TimeoutNow && w.exiles.holds(m.To) {
+			l.heir = m.To
+		}
 	}
 }
 
@@ -191,6 +208,10 @@ func (w *world) handOver() {
 	w.say(Who{}, "n%d is asked to hand over", old.id)
 	old.take(replica.Resign{})
 	w.await(handOverWithin, func() string {
+		if why := w.heirOutside(); why != "" {
+			w.say(Who{}, "a transfer, excused: %s", why)
+			return ""
+		}
 		if lead := w.leader(); lead == nil || lead == old {
 			return fmt.Sprintf("transfer: n%d was asked to hand over and nobody else leads (its last entry is %d, commit %d, transfer to n%d)",
 				old.id, old.status.Raft.Last.Index, old.status.Raft.Commit, old.status.Raft.Transfer)

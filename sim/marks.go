@@ -30,6 +30,7 @@ func marks() []markInfo {
 	all = append(all, diskMarks()...)
 	all = append(all, netMarks()...)
 	all = append(all, lifeMarks()...)
+	all = append(all, workMarks()...)
 	return all
 }
 

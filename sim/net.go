@@ -155,20 +155,20 @@ func (w *world) keptFor(r *roll) time.Duration {
 
 func (w *world) delay(l *link, r *roll) time.Duration {
 	n := &w.plan.Network
-	delays := n.delays()
+	delays, lag := n.delays(), time.Duration(0)
 	d := delays.draw(r)
 	if w.plan.Still {
 		d = time.Duration(n.DelayMin)
 	}
 	d += w.exiles.lag(l.from, l.to)
-	switch {
-	case w.healed:
+	if w.healed {
 		return d
-	case l.weather.lag > 0: // which no dice decide
-		d += min(l.weather.lag, (w.now-l.weather.lagging)/2)
+	}
+	if l.weather.lag > 0 { // which no dice decide
+		lag = min(l.weather.lag, w.now-l.weather.lagging)
 	}
 	if w.plan.Still {
-		return d
+		return d + lag
 	}
 	if r.ppm(n.SlowPpm + l.weather.slow) {
 		d *= time.Duration(1 + r.upTo(100))
@@ -176,7 +176,7 @@ func (w *world) delay(l *link, r *roll) time.Duration {
 	if l.weather.stretch > 0 {
 		d += r.between(0, l.weather.stretch)
 	}
-	return d
+	return d + lag
 }
 
 // carry delivers a copy after a time. What crosses a link shares no memory with who sent it.

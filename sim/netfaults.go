@@ -64,7 +64,7 @@ func netFaults() []family {
 		{kind: DupBurst, aim: someScope, strike: storm(func(wx *weather) *uint32 { return &wx.dup })},
 		{kind: LateBurst, aim: someScope, strike: storm(func(wx *weather) *uint32 { return &wx.late })},
 		{kind: SlowBurst, aim: someScope, strike: (*world).stretch},
-		{kind: LateAcks, aim: theLeader, shortest: 500 * time.Millisecond, strike: (*world).lateAcks},
+		{kind: LateAcks, aim: theLeaderEarly, shortest: time.Second, longest: 4 * time.Second, times: 2, strike: (*world).lateAcks},
 		{kind: PeerReset, aim: someScope, strike: (*world).resetPeers},
 
 		{kind: StreamReset, aim: aClient, strike: func(w *world, f Fault) { w.clientOf(f).hangUp() }},
@@ -75,6 +75,12 @@ func netFaults() []family {
 			w.after(time.Duration(f.For), "relief", f.ID, func() { c.slow-- })
 		}},
 	}
+}
+
+// theLeaderEarly leaves time for what takes long.
+func theLeaderEarly(r *roll, p *Plan, f *Fault) {
+	theLeader(r, p, f)
+	f.At, f.For = f.At/2, min(f.For, p.Chaos/4)
 }
 
 // aLink aims at a server and one of its peers; the lowest bit of Arg says whether both ways.
@@ -259,11 +265,11 @@ func (w *world) lateAcks(f Fault) {
 	s := w.serverOf(f)
 	lag := time.Duration(f.For)
 	slow := f
-	slow.For = Span(4 * lag)
+	slow.For = Span(3 * lag)
 	w.during(slow, func(l *link) bool { return l.to == s.id },
 		func(l *link) { l.weather.lag, l.weather.lagging = max(l.weather.lag, lag), w.now },
 		func(l *link) { l.weather.lag = 0 })
-	w.after(2*lag, "cut", f.ID, func() {
+	w.after(lag, "cut", f.ID, func() {
 		if w.healed || !s.up {
 			return
 		}

@@ -105,22 +105,3 @@ func (k *checks) request(i raft.Index) (replica.Request, bool) {
 func (k *checks) repeated(id, client uint64, want settledCall) {
 	k.once.repeats[[2]uint64{client, id}] = want
 }
-
-// repeatAnswered: it gets the same answer as at first, or none; never another.
-func (k *checks) repeatAnswered(r replica.Reply, client uint64) bool {
-	want, ok := k.once.repeats[[2]uint64{client, r.ID}]
-	if !ok {
-		return false
-	}
-	forgotten := r.Code == string(session.Window) || r.Code == string(session.NoSession)
-	if r.Class == session.NotApplied || forgotten {
-		return true
-	}
-	k.looked(ofExactlyOnce)
-	k.w.stats.Replayed++
-	if r.Code != want.code || r.Pos != want.pos {
-		k.fail(ofExactlyOnce, "number %d of device %s was answered %q at %d, and then %q at %d",
-			want.dseq, device(want.dev.id), want.code, want.pos.Index, r.Code, r.Pos.Index)
-	}
-	return true
-}

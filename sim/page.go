@@ -188,11 +188,12 @@ func (d *picturing) steps() {
 	for i := range t.Steps {
 		d.place[i] = -1
 		s := pageStep{Event: t.Steps[i].Event, At: int64(t.Steps[i].At), Who: t.who(i).String(), Cone: cone[i], Cause: -1}
-		s.Texts, s.News, s.Dull = d.told(i)
+		s.Texts, s.News = d.told(i)
+		s.Dull = t.dull(i)
 		if len(s.Texts) == 0 && !cone[i] {
 			continue
 		}
-		if k := t.Steps[i].Cause; k >= 0 {
+		if k := t.cause(i); k >= 0 {
 			s.Cause = d.place[k]
 		}
 		d.place[i] = len(d.p.Steps)
@@ -200,9 +201,9 @@ func (d *picturing) steps() {
 	}
 }
 
-// told is what a step says and changes, and whether nobody would miss it.
-func (d *picturing) told(i int) (texts []string, news [][4]uint64, dull bool) {
-	texts, dull = []string{}, true
+// told is what a step says and changes.
+func (d *picturing) told(i int) (texts []string, news [][4]uint64) {
+	texts = []string{}
 	who := d.c.Tape.who(i)
 	facts := d.c.Tape.facts(i)
 	for k := range facts {
@@ -214,15 +215,8 @@ func (d *picturing) told(i int) (texts []string, news [][4]uint64, dull bool) {
 			texts = append(texts, cutTo(plainText(text), 300))
 		}
 		news = append(news, newsOf(f)...)
-		switch f.Kind {
-		case FactTook, FactLog:
-		case FactSent, FactArrived:
-			dull = dull && (f.Say.Kind == "heartbeat" || f.Say.Kind == raft.AppendReply.String() || f.Say.Kind == "presence") && f.N == 0
-		default:
-			dull = false
-		}
 	}
-	return texts, news, dull
+	return texts, news
 }
 
 func newsOf(f *Fact) [][4]uint64 {

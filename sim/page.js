@@ -162,7 +162,7 @@
       lanes[name] = { y, h, mid: y + (node ? 26 : 26), node };
       y += h + 6;
     });
-    layout = { width: x + 60, height: y + 8, lanes, gaps };
+    layout = { width: x + 150, height: y + 8, lanes, gaps };
   }
   // xAt is where a time would stand.
   function xAt(t) {
@@ -234,7 +234,7 @@
       const row = rows.findIndex(e => e < first), r = row < 0 ? 2 : row;
       const y = 33 + r * 13;
       svg(band, "line", { class: "faultedge", x1: first, x2: first, y1: y - 6, y2: layout.lanes[hit[hit.length - 1]].y + layout.lanes[hit[hit.length - 1]].h });
-      const label = svg(band, "text", { class: "faulttext halo", x: first + 3, y }, f.x);
+      const label = svg(band, "text", { class: "faulttext halo", x: first + (storyAt.has(f.a) ? 11 : 3), y }, f.x);
       rows[r] = first + f.x.length * 6;
       tip(band, () => f.x + "\nuntil " + seconds(f.u));
     }
@@ -392,7 +392,7 @@
       c.addEventListener("click", () => select(i));
       if (!l.node && s.x.length && (ends[s.w] || -1) < x) {
         const text = s.x[0].length > 34 ? s.x[0].slice(0, 33) + "…" : s.x[0];
-        svg(g, "text", { class: "halo", x: x - 3, y: l.y + 13, style: "font-size: 10px" }, text);
+        svg(g, "text", { class: "halo", x: x - 4, y: l.y + 13, style: "font-size: 10px" }, text);
         ends[s.w] = x + text.length * 5.5;
       }
     }
@@ -400,7 +400,7 @@
       if (!X.has(i)) continue;
       const s = S[i], l = layout.lanes[s.w], x = X.get(i), y = l ? l.mid + (l.node ? 15 : 13) : 42;
       if (s.w === "--" || struck.has(i)) {
-        mark(g, x, 26, no, false);
+        mark(g, x, 29, no, i === D.here);
         continue;
       }
       mark(g, x, y, no, i === D.here);
@@ -544,6 +544,10 @@
     }
   });
   draw();
+  if (!narrow && layout.width > $("scroll").clientWidth) {
+    state.zoom = Math.max(.6, $("scroll").clientWidth / layout.width);
+    draw();
+  }
   select(D.here);
   reveal(D.here);
 })();

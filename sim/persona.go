@@ -25,17 +25,8 @@ type persona struct {
 	resting  bool
 	finished bool
 	convs    [][2]chat.UID // conversations it has met
-	last     settledCall
+	settled  []settledCall
 	repeats  uint64
-}
-
-// settledCall is a command that was answered, for asking once more.
-type settledCall struct {
-	dev  identity
-	dseq uint64
-	cmd  chat.Command
-	code string
-	pos  replica.Pos
 }
 
 func raftIndex(i uint64) raft.Index { return raft.Index(i) }
@@ -96,12 +87,14 @@ func (c *client) do(op Op) {
 	case DoSend:
 		for i := range 1 + r.upTo(min(4, c.w.plan.Knobs.Window)) {
 			body := fmt.Sprintf("m%d.%d.%d", c.n, op.ID, i)
-			c.submit(chat.Send{To: name(op.To), Body: body}, false, c.answeredOp)
+			c.submit(chat.Send{To: name(op.To), Body: body, ReplyTo: uint64(i)}, false, c.answeredOp)
 		}
 	case DoList:
 		c.list(r, op)
 	case DoHistory:
 		c.history(r, op)
+	case DoBrowse:
+		c.browse(r, op)
 	case DoWhoami:
 		c.read(replica.Whoami{}, lin.Event{})
 	case DoLogout:
@@ -116,6 +109,18 @@ func (c *client) do(op Op) {
 		c.submit(chat.Passwd{}, false, c.answeredOp) // closing the others is outside the judge's model
 	case DoRepeat:
 		c.repeat(r)
+	case DoDouble:
+		c.double(r)
+	case DoPeek:
+		c.peek(r)
+	case DoReadTwice:
+		c.readTwice(r)
+	case DoMoveFeed:
+		c.moveFeed()
+	case DoSquat:
+		if c.account == c.n && op.To != c.n {
+			c.account, c.visit, c.member, c.relogin, c.signup, c.takeover = op.To, 3, false, false, true, false
+		}
 	}
 	c.next()
 }
@@ -126,7 +131,13 @@ func (c *client) list(r *roll, op Op) {
 	if op.To == 0 {
 		limit = 100
 	}
-	c.read(replica.List{Prefix: prefix, Limit: limit}, lin.Event{Op: lin.OpList, Dev: device(c.dev.id), Prefix: prefix, Limit: uint64(limit)})
+	after := ""
+	if r.upTo(3) == 0 {
+		after = name(r.upTo(len(c.w.clients)))
+		c.w.mark(ListContinued, c.name)
+	}
+	c.read(replica.List{Prefix: prefix, After: after, Limit: limit},
+		lin.Event{Op: lin.OpList, Dev: device(c.dev.id), Prefix: prefix, AfterKey: after, Limit: uint64(limit)})
 }
 
 func (c *client) history(r *roll, op Op) {
@@ -137,6 +148,48 @@ func (c *client) history(r *roll, op Op) {
 	after, limit := uint64(r.upTo(4)*op.To), 1+r.upTo(c.w.plan.Knobs.Page)
 	c.read(replica.History{Members: conv, After: after, Limit: limit},
 		lin.Event{Op: lin.OpHistory, Dev: device(c.dev.id), Conv: pair(conv), After: after, Limit: uint64(limit)})
+}
+
+// browse reads a conversation in the ways that the judge has no model for: backwards, or with whoever has a name
+// now. It is kept out of the history, and looked at here.
+func (c *client) browse(r *roll, op Op) {
+	q := replica.History{With: name(op.To), Limit: 1 + r.upTo(c.w.plan.Knobs.Page)}
+	if len(c.convs) > 0 && r.upTo(2) == 0 {
+		q.With, q.Members = "", c.convs[r.upTo(len(c.convs))]
+	}
+	if q.Latest = r.upTo(2) == 0; !q.Latest {
+		q.Before = 1 + r.next()%8
+	}
+	c.asking = true
+	c.ask(q, lin.Event{}, func(reply *replica.Reply, code string) {
+		c.asking = false
+		if reply != nil && reply.Thread != nil {
+			c.browsed(q, reply.Thread)
+		}
+		c.answeredOp(nil, code)
+	})
+}
+
+// browsed demands that a page ends where it was asked to, and has no hole.
+func (c *client) browsed(q replica.History, t *replica.Thread) {
+	c.w.mark(HistoryBackwards, c.name)
+	if q.With != "" {
+		c.w.mark(HistoryByName, c.name)
+	}
+	end := t.Last
+	if !q.Latest {
+		end = min(end, q.Before-1)
+	}
+	want := min(end, uint64(q.Limit))
+	if uint64(len(t.Messages)) != want {
+		c.w.fail("read", "c%d asked for %+v and got %d messages of %d", c.n, q, len(t.Messages), t.Last)
+		return
+	}
+	for i, m := range t.Messages {
+		if seq := end - want + uint64(i) + 1; m.Seq != seq {
+			c.w.fail("read", "c%d asked for %+v and got message %d where %d belongs", c.n, q, m.Seq, seq)
+		}
+	}
 }
 
 func (c *client) read(q replica.Query, e lin.Event) {
@@ -242,37 +295,11 @@ func (c *client) leave() {
 // concluded notes what a Logout or DeleteAccount that succeeded means.
 func (c *client) concluded(cmd chat.Command) {
 	switch cmd.(type) {
+	case chat.Passwd:
+		c.w.mark(PasswordChanged, c.name)
 	case chat.Logout:
 		c.member, c.relogin = false, false
 	case chat.DeleteAccount:
 		c.member, c.relogin, c.signup = false, false, true
 	}
-}
-
-// repeatsFrom is where the ids of repeated calls begin, apart from the machine's.
-const repeatsFrom = 1 << 63
-
-// repeat asks once more, beside the machine and on any server, what was answered already.
-func (c *client) repeat(r *roll) {
-	if c.last.cmd == nil {
-		return
-	}
-	c.repeats++
-	t := c.stream(r.upTo(len(c.w.servers)))
-	in := replica.Call{Conn: t.id, ID: repeatsFrom + c.repeats, Device: c.last.dev.id, Token: c.last.dev.token,
-		DSeq: c.last.dseq, Command: c.last.cmd, Origin: "sim"}
-	if c.w.plan.Password && needsSecret(in.Command) {
-		in.Secret = true
-	}
-	c.w.stats.Repeats++
-	c.w.say(person(c.n), "repeats no. %d to n%d: %s", in.DSeq, t.server.id, c.last.words())
-	want := c.last
-	t.toServer(func() replica.Input {
-		if in.Secret {
-			t.server.passwords[call{in.Conn, in.ID}] = passwords{"secret", "secret"}
-		}
-		in.Date = t.server.date()
-		c.w.checks.repeated(in.ID, uint64(c.n), want)
-		return replica.Calls{List: []replica.Call{in}}
-	})
 }

@@ -53,17 +53,19 @@ const (
 
 // Knobs make rare things common, without a hook in production code.
 type Knobs struct {
-	KeepEntries   int  `json:"keep_entries"` // log entries kept behind the applied index
-	MaxAppend     int  `json:"max_append"`   // bytes per append message
-	MaxQueue      int  `json:"max_queue"`    // undelivered events per account
-	Lease         Span `json:"lease"`        // cluster time
-	Effects       Span `json:"effects"`      // how long row changes wait for company
-	Window        int  `json:"window"`       // commands a client may have in flight
-	Page          int  `json:"page"`         // messages a client asks for at once, at most
-	SaveMin       Span `json:"save_min"`     // a save takes between these
-	SaveMax       Span `json:"save_max"`
-	SnapshotChunk int  `json:"snapshot_chunk,omitempty"` // bytes of a snapshot per message
-	DriftPpm      int  `json:"drift_ppm"`                // clocks run up to so much too fast or too slow
+	KeepEntries    int  `json:"keep_entries"` // log entries kept behind the applied index
+	MaxAppend      int  `json:"max_append"`   // bytes per append message
+	MaxQueue       int  `json:"max_queue"`    // undelivered events per account
+	Lease          Span `json:"lease"`        // cluster time
+	Effects        Span `json:"effects"`      // how long row changes wait for company
+	Window         int  `json:"window"`       // commands a client may have in flight
+	Page           int  `json:"page"`         // messages a client asks for at once, at most
+	SaveMin        Span `json:"save_min"`     // a save takes between these
+	SaveMax        Span `json:"save_max"`
+	MaxInflight    int  `json:"max_inflight,omitempty"`    // bytes of entries on their way to a peer
+	MaxUncommitted int  `json:"max_uncommitted,omitempty"` // bytes of entries not committed, then calls are busy
+	SnapshotChunk  int  `json:"snapshot_chunk,omitempty"`  // bytes of a snapshot per message
+	DriftPpm       int  `json:"drift_ppm"`                 // clocks run up to so much too fast or too slow
 }
 
 // Op is one thing that a client does when it has done the one before.
@@ -90,10 +92,18 @@ const (
 	DoPasswd   OpKind = "passwd"
 	DoRepeat   OpKind = "repeat" // ask once more what was answered already
 	DoRest     OpKind = "rest"
+
+	DoDouble    OpKind = "double"     // send what is under way to other servers as well
+	DoPeek      OpKind = "peek"       // read an old view on purpose
+	DoBrowse    OpKind = "browse"     // read a conversation backwards, or by the name of the other
+	DoReadTwice OpKind = "read-twice" // read the feed a second time from an earlier cursor, or end that
+	DoMoveFeed  OpKind = "move-feed"  // detach, and attach somewhere
+	DoSquat     OpKind = "squat"      // sign up under somebody else's name, if it is free; else visit
 )
 
 func opKinds() []OpKind {
-	return []OpKind{DoSend, DoList, DoHistory, DoWhoami, DoLogout, DoDelete, DoTakeover, DoPasswd, DoRepeat, DoRest}
+	return []OpKind{DoSend, DoList, DoHistory, DoWhoami, DoLogout, DoDelete, DoTakeover, DoPasswd, DoRepeat, DoRest,
+		DoDouble, DoPeek, DoBrowse, DoReadTwice, DoMoveFeed, DoSquat}
 }
 
 // ReadPlan reads one plan, and refuses what would not run as it stands there.
@@ -201,8 +211,8 @@ func (k *Knobs) check() error {
 	switch {
 	case k.KeepEntries < 1 || k.MaxAppend < 1 || k.MaxQueue < 1 || k.Window < 1 || k.Page < 1:
 		return errors.New("knobs: keep_entries, max_append, max_queue, window and page are at least 1")
-	case k.SnapshotChunk < 0:
-		return fmt.Errorf("knobs: snapshots in chunks of %d bytes", k.SnapshotChunk)
+	case k.SnapshotChunk < 0 || k.MaxInflight < 0 || k.MaxUncommitted < 0:
+		return errors.New("knobs: snapshot_chunk, max_inflight and max_uncommitted are not negative")
 	case k.Lease <= 0 || k.Effects <= 0:
 		return errors.New("knobs: lease and effects are more than nothing")
 	case k.SaveMin > k.SaveMax:

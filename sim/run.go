@@ -24,6 +24,7 @@ type Result struct {
 	History *lin.History
 	Report  lin.Report
 	Vacuous bool     // the judge saw too little that it has a model for; a sweep allows few of these
+	LowUse  bool     // less than a fifth of what was tried was answered before all healed
 	Failure *Failure // nil: nothing was found
 	Stopped string   // at Options.Until: the state of everybody
 }
@@ -48,6 +49,8 @@ type Stats struct {
 	Virtual      time.Duration
 	Events       uint64
 	Checks       Evaluations
+	Tried        uint64 // commands and reads asked for while faults were on …
+	InTime       uint64 // … and answered meanwhile
 	Attempts     uint64
 	Acknowledged uint64
 	Pushed       uint64
@@ -172,8 +175,16 @@ func newWorld(p Plan, o Options) *world {
 	return w
 }
 
+// tried counts what clients ask for while faults are on.
+func (w *world) tried() {
+	if !w.healed {
+		w.stats.Tried++
+	}
+}
+
 func (w *world) result() Result {
 	w.stats.Virtual, w.stats.Committed = w.now, uint64(len(w.checks.ghost))
+	w.trace.end(w)
 	r := Result{Plan: w.plan, Pinned: w.plan, Trace: uint64(w.trace)}
 	r.Pinned.Faults, r.Pinned.Liveness.Exiles = w.pinned, w.exiled
 	for _, c := range w.clients[:w.plan.Clients] {
@@ -216,12 +227,16 @@ func (w *world) recover() {
 	}
 	w.heal()
 	w.checks.looked(ofLiveness)
-	if !w.runUntil(120*time.Second, func() bool { return w.unfinished() == "" }) {
+	if !w.runUntil(120*time.Second, w.finished) {
 		w.fail("liveness", "two minutes after all healed: %s", w.unfinished())
 		return
 	}
 	if !w.runUntil(60*time.Second, func() bool { return w.behind() == "" }) {
 		w.fail("liveness", "a minute after the last command: %s", w.behind())
+		return
+	}
+	if w.atlas.excused() { // nothing has drained, and that is nobody's fault
+		w.mark(BeyondExcused, "")
 		return
 	}
 	w.tape.begin(w, "drained", -1)
@@ -232,7 +247,16 @@ func (w *world) recover() {
 		return
 	}
 	w.checks.equal()
-	w.markIf(w.atlas.excused(), BeyondExcused, "")
+}
+
+// finished says that nobody has anything to do any more.
+func (w *world) finished() bool {
+	for _, c := range w.clients {
+		if !c.finished {
+			return false
+		}
+	}
+	return true
 }
 
 // unfinished says who still has something to do.
@@ -278,7 +302,7 @@ func (w *world) finalReads() {
 		c.finished = false
 		c.readAll(slices.Clone(c.convs))
 	}
-	if !w.runUntil(60*time.Second, func() bool { return w.unfinished() == "" }) {
+	if !w.runUntil(60*time.Second, w.finished) {
 		w.fail("liveness", "the final reads: %s", w.unfinished())
 	}
 }
@@ -353,6 +377,6 @@ func (w *world) fail(checker, format string, args ...any) {
 		for _, s := range w.servers {
 			w.failure.State = append(w.failure.State, s.line())
 		}
-		w.tape.tell(Fact{Kind: FactBroken, Text: text})
+		w.tape.tell(Fact{Kind: FactBroken, On: firstNamed(text), Text: text})
 	}
 }

@@ -99,6 +99,7 @@ func (w *world) config(s *server) replica.Config {
 	return replica.Config{
 		Raft: raft.Config{
 			ID: s.id, Voters: w.plan.voters(), Chain: w.chain, MaxAppendBytes: w.plan.Knobs.MaxAppend,
+			MaxInflight: w.plan.Knobs.MaxInflight, MaxUncommitted: w.plan.Knobs.MaxUncommitted,
 			Seed: w.dice.draw(diceLife, uint64(s.id), uint64(s.life)),
 		},
 		Epoch: 1, KeepEntries: w.plan.Knobs.KeepEntries, EffectDelay: time.Duration(w.plan.Knobs.Effects),
@@ -158,7 +159,7 @@ func (s *server) take(in replica.Input) {
 		s.halt(s.out.Fatal)
 		return
 	}
-	w.checks.stepped(s)
+	w.checks.stepped(s, in)
 	w.watched(s, in, &was)
 	w.lookedAt(s, in)
 	died := s.midway != nil && s.dieMidway()

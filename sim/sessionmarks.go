@@ -23,6 +23,8 @@ const (
 	CallElsewhereOn Mark = "logged in elsewhere"
 	CallNobody      Mark = "no such user"
 	CallPassword    Mark = "password refused"
+	CallRetry       Mark = "credential changed under a login"
+	CallBusy        Mark = "asked to come again"
 	AccountOpened   Mark = "account made"
 	AccountClosed   Mark = "account ended"
 	DeviceOpened    Mark = "device opened"
@@ -31,7 +33,7 @@ const (
 )
 
 func sessionMarks() []markInfo {
-	return []markInfo{{CallElsewhere, false}, {CallLeaderless, false}, {CallHeld, false}, {CallReplayed, false}, {CallGap, true}, {CallReused, true}, {CallForgotten, true}, {CallUnknown, false}, {CallFenced, false}, {CallQueueFull, false}, {CallNameTaken, false}, {CallElsewhereOn, false}, {CallNobody, false}, {CallPassword, true}, {AccountOpened, false}, {AccountClosed, false}, {DeviceOpened, false}, {LeaseOver, false}, {AnswerOwed, false}}
+	return []markInfo{{CallElsewhere, false}, {CallLeaderless, false}, {CallHeld, false}, {CallReplayed, false}, {CallGap, true}, {CallReused, true}, {CallForgotten, true}, {CallUnknown, false}, {CallFenced, false}, {CallQueueFull, false}, {CallNameTaken, false}, {CallElsewhereOn, false}, {CallNobody, false}, {CallPassword, true}, {CallRetry, true}, {CallBusy, true}, {AccountOpened, false}, {AccountClosed, false}, {DeviceOpened, false}, {LeaseOver, false}, {AnswerOwed, false}}
 }
 
 // watchCalls marks what a step was about calls and sessions.
@@ -93,6 +95,10 @@ func codeMark(code string) Mark {
 		return CallElsewhereOn
 	case string(chat.NoSuchUser):
 		return CallNobody
+	case string(chat.Retry):
+		return CallRetry
+	case string(replica.Busy):
+		return CallBusy
 	}
 	return ""
 }

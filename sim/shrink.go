@@ -236,7 +236,10 @@ func (s *shrinker) thin(n int, keep func(p Plan, kept []bool) Plan) {
 }
 
 // pin aims every fault at whom it hit.
-func (s *shrinker) pin() { s.adopt([]Plan{s.out.Now.Pinned}) }
+func (s *shrinker) pin() {
+	s.adopt([]Plan{s.out.Now.Pinned})
+	s.reset(func(p *Plan) { p.Search = false }) // the search takes longer than all the rest
+}
 
 // cutEnd leaves out what was to come after the failure.
 func (s *shrinker) cutEnd() {
@@ -321,6 +324,18 @@ func (s *shrinker) thinOps() {
 
 // dropClients takes clients away, and the accounts with them.
 func (s *shrinker) dropClients() {
+	p := s.plan()
+	var fewer []Plan
+	for n := 1; n < p.Clients; n++ {
+		q := *p
+		for q.Clients > n {
+			q = q.withoutClient(q.Clients - 1)
+		}
+		fewer = append(fewer, q)
+	}
+	if s.adopt(fewer) < 0 && p.Clients > 2 {
+		s.adopt(reseeded(fewer[:2]...))
+	}
 	for n := s.plan().Clients - 1; n >= 0; n-- {
 		gone, idle := *s.plan(), *s.plan()
 		idle.Ops = slices.DeleteFunc(slices.Clone(idle.Ops), func(o Op) bool { return o.Client == n })

@@ -77,19 +77,23 @@ func (w *world) roleIn(checker, text string) string {
 	case "liveness", "history", "digest", "budget", stopped:
 		return "" // found at the end, when roles have changed
 	}
-	for i := 0; i+1 < len(text); i++ {
-		if text[i] != 'n' || !digit(text[i+1]) || i > 0 && wordly(text[i-1]) {
-			continue
-		}
-		id := raft.ID(text[i+1] - '0')
-		if id < 1 || int(id) > len(w.servers) {
-			return ""
-		}
-		s := w.server(id)
-		if !s.up || s.machine == nil {
-			return ""
-		}
-		return s.machine.Raft().Status().Role.Kind.String()
+	who := firstNamed(text)
+	if who.Kind != 'n' || who.N < 1 || who.N > len(w.servers) {
+		return ""
 	}
-	return ""
+	s := w.server(raft.ID(who.N))
+	if !s.up || s.machine == nil {
+		return ""
+	}
+	return s.machine.Raft().Status().Role.Kind.String()
+}
+
+// firstNamed is the first replica or client that a text names.
+func firstNamed(text string) Who {
+	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return r >= 0x80 || !wordly(byte(r)) }) {
+		if kind, n := Target(strings.TrimRight(word, ".")).place(); kind == 'n' || kind == 'c' {
+			return Who{kind, n}
+		}
+	}
+	return Who{}
 }

@@ -91,9 +91,36 @@ func (t *Tape) cone(of []int) []bool {
 			continue
 		}
 		in[i] = true
-		next = append(next, t.Steps[i].Cause, before[i])
+		next = append(next, t.cause(i), before[i])
 	}
 	return in
+}
+
+// cause is what scheduled a step. A timer that was set again and again, with nothing but heartbeats between,
+// counts as set once.
+func (t *Tape) cause(step int) int {
+	c := t.Steps[step].Cause
+	for c >= 0 && t.Steps[c].Name == "tick" && t.dull(c) {
+		c = t.Steps[c].Cause
+	}
+	return c
+}
+
+// dull says that nobody would miss a step: heartbeats, what answers them, timers.
+func (t *Tape) dull(step int) bool {
+	for _, f := range t.facts(step) {
+		switch f.Kind {
+		case FactTook, FactLog:
+		case FactSent, FactArrived, FactLost, FactMissed:
+			copied := f.N > 0 && f.Kind != FactLost
+			if copied || f.Say.Kind != "heartbeat" && f.Say.Kind != "presence" && f.Say.Kind != raft.AppendReply.String() {
+				return false
+			}
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 // Line is one line of a story.
@@ -114,6 +141,7 @@ func (c *Case) Story() []Line {
 	for _, d := range c.Result.Plan.Deviations {
 		listed[accident{d.Do, nthSaying{d.Saying, d.Nth}}] = true
 	}
+	hero := firstNamed(c.Result.Failure.Text)
 	type candidate struct {
 		step, score int
 	}
@@ -125,7 +153,11 @@ func (c *Case) Story() []Line {
 		score := 0
 		for k := range t.facts(i) {
 			f := &t.facts(i)[k]
-			score = max(score, f.score(matter, in[i]))
+			n := f.score(matter, in[i])
+			if n > 0 && f.On == hero && hero.Kind != 0 {
+				n += 30
+			}
+			score = max(score, n)
 			if listed[accident{f.accident(), nthSaying{f.Say, f.Nth}}] {
 				score = max(score, 120)
 			}
@@ -205,21 +237,27 @@ func (f *Fact) score(m matters, inCone bool) int {
 		switch raft.RoleKind(f.M) {
 		case raft.Leader:
 			score = 50
+			if m["term"][f.N] {
+				score = 90
+			}
 		case raft.Candidate:
 			score = 8
-		}
-		if m["term"][f.N] {
-			score += 15
 		}
 	case FactBegun, FactArrived, FactSent:
 		if f.Last > 0 && m.entry(uint64(f.Say.Index), f.Last) {
 			score = 30
 		}
+		if score > 0 && f.Kind == FactBegun && m["term"][uint64(f.Say.Term)] {
+			score += 25
+		}
 		if f.N > 0 && f.Kind != FactBegun {
 			score += 15
 		}
+		if f.Say.Kind == raft.TimeoutNow.String() {
+			score = 45
+		}
 		if strings.HasPrefix(f.Say.Kind, "vote") && m["term"][uint64(f.Say.Term)] {
-			score = 20
+			score = 5
 		}
 	case FactLost:
 		if f.N == 0 {
@@ -268,9 +306,8 @@ func (t *Tape) sentence(step int, m matters) string {
 		place int
 	}
 	var parts []part
-	facts := t.told(step)
-	who := t.who(step)
-	if facts[0].Kind == FactFault {
+	facts, who := t.told(step), t.who(step)
+	if len(facts) > 0 && (facts[0].Kind == FactFault || facts[0].Kind == FactHealed) {
 		who = Who{}
 	}
 	for i := range facts {
@@ -322,7 +359,7 @@ func (t *Tape) told(step int) []Fact {
 		}
 		out = append(out, f)
 	}
-	return append(out, Fact{})[:max(1, len(out))]
+	return out
 }
 
 // votes names those whose votes made a leader.

@@ -19,11 +19,12 @@ import (
 type checker struct {
 	*app
 	options lin.Options
-	html    string // page of the only file, or directory for those of several
+	html    output
+	core    output
 }
 
 func checkCommand(a *app) *cobra.Command {
-	c := &checker{app: a}
+	c := &checker{app: a, html: output{flag: "html", suffix: ".html"}, core: output{flag: "core", suffix: ".core.jsonl"}}
 	cmd := &cobra.Command{
 		Use: "check FILE…", Short: "Judge recorded histories", Args: args(cobra.MinimumNArgs(1)),
 		Long: `Decide of each history whether a correct server, doing one thing at a time, could have shown it; if
@@ -56,15 +57,18 @@ The exit code is that of the worst file:
 	f := cmd.Flags()
 	f.BoolVar(&c.options.Certificate, "certificate", false, "verify the order that the positions claim")
 	f.BoolVar(&c.options.Search, "search", false, "search for any order, without looking at positions")
-	f.StringVar(&c.html, "html", "", "draw what was found: the page `OUT`, or one for each file in the directory OUT")
+	f.StringVar(&c.core.path, "core", "", "write the few operations that fail alone, as a history: the file `OUT`, or one for each file in the directory OUT")
+	f.StringVar(&c.html.path, "html", "", "draw what was found: the page `OUT`, or one for each file in the directory OUT")
 	f.IntVar(&c.options.Budget, "budget", 0, fmt.Sprintf("`CONFIGURATIONS` per engine, then it gives up; the search adds 16 for each operation (default %d)", lin.DefaultBudget))
 	return cmd
 }
 
 // judgeAll goes on after a file that is none, and ends with the exit code of the worst.
 func (c *checker) judgeAll(files []string) error {
-	if err := c.preparePages(files); err != nil {
-		return err
+	for _, o := range []*output{&c.html, &c.core} {
+		if err := o.prepare(files); err != nil {
+			return err
+		}
 	}
 	worst := &problem{quiet: true}
 	for _, file := range files {
@@ -110,6 +114,8 @@ func (c *checker) complain(p *problem) {
 }
 
 func (c *checker) check(file string) (lin.Report, error) {
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(-1)) // as it was
+	defer debug.SetGCPercent(debug.SetGCPercent(100))
 	h, err := c.read(file)
 	if err != nil {
 		return lin.Report{}, err
@@ -119,7 +125,21 @@ func (c *checker) check(file string) (lin.Report, error) {
 		c.note("%s: %d devices act that never signed up or logged in here. A history holds all that the clients of a "+
 			"cluster did, from its first account on; of a part of it the verdict means nothing.", safe(file), n)
 	}
-	return r, c.draw(file, r, h)
+	return r, errors.Join(
+		c.html.write(file, func(w io.Writer) error { return r.HTML(w, h) }),
+		c.writeCore(file, r),
+	)
+}
+
+// writeCore writes the core of what fails, which may have none, or no history of its own.
+func (c *checker) writeCore(file string, r lin.Report) error {
+	switch {
+	case r.Core != nil && r.Core.History != nil:
+		return c.core.write(file, r.Core.History.Write)
+	case c.core.path != "" && r.Verdict > lin.Unknown:
+		c.note("%s: no few operations were found that fail alone; --core writes nothing.", safe(file))
+	}
+	return nil
 }
 
 // strangers counts the devices that are served though nothing in the history opened them: a server
@@ -169,12 +189,13 @@ func (c *checker) read(name string) (*lin.History, error) {
 	return h, nil
 }
 
-// spare has the collector aim at little more memory than the file is long, which is what a judgement
-// needs: a third less than it would take by itself, for a tenth more time. GOMEMLIMIT overrules it.
+// spare has the collector aim at five sixths of the file's length, which is what a judgement
+// needs, and rest until then. GOMEMLIMIT and GOGC overrule it.
 func spare(size int64) {
 	const least = 256 << 20
-	if os.Getenv("GOMEMLIMIT") == "" && size > 0 {
-		debug.SetMemoryLimit(max(size, least))
+	if os.Getenv("GOMEMLIMIT") == "" && os.Getenv("GOGC") == "" && size > 0 {
+		debug.SetMemoryLimit(max(size/6*5, least))
+		debug.SetGCPercent(1000)
 	}
 }
 

@@ -16,6 +16,7 @@ type mutant struct {
 	policy                            string // yes: it breaks a rule of determinism_test.go as well, which must see it
 	survives                          string // why it is not expected to die
 	tests                             string // of class harness: packages whose tests are asked; usually ./sim
+	explore                           string // the scope of sim/explore that finds it
 
 	packages []string // that it touches, as go test wants them
 }
@@ -57,7 +58,7 @@ func loadMutants(dir string) ([]mutant, error) {
 func parseMutant(file, text string) (mutant, error) {
 	m := mutant{file: file, tests: "./sim"}
 	fields := map[string]*string{"id": &m.id, "class": &m.class, "source": &m.source, "needs": &m.needs, "expects": &m.expects,
-		"policy": &m.policy, "survives": &m.survives, "tests": &m.tests}
+		"policy": &m.policy, "survives": &m.survives, "tests": &m.tests, "explore": &m.explore}
 	head, diff, _ := strings.Cut(text, "\ndiff ")
 	var last *string
 	for line := range strings.Lines(head) {

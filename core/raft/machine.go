@@ -41,6 +41,8 @@ const (
 	// limit bounds terms, indexes and rounds in messages, so that counting on from one cannot
 	// overflow: what lies beyond was never honestly counted to.
 	limit = 1 << 62
+	// unlimited is the largest number of bytes there can be, also where an int has 32 bits.
+	unlimited = int(^uint(0) >> 1)
 )
 
 // New builds a Machine from what its store recovered. An error means that the store is damaged or
@@ -264,7 +266,7 @@ func (m *Machine) handOut(out *Output) {
 		return // the snapshot is about to replace what these entries would build on
 	}
 	for m.applied < to {
-		part := m.log.slice(m.applied+1, 1<<62)
+		part := m.log.slice(m.applied+1, unlimited)
 		part = part[:min(len(part), int(to-m.applied))]
 		out.Committed = append(out.Committed, part...)
 		m.applied += Index(len(part))

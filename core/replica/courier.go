@@ -90,6 +90,7 @@ func (m *Machine) moveSnapshots(now time.Duration, out *Output) {
 		case t.snap != nil && now >= t.heardAt+giveUpAfter:
 			peer := t.peer
 			c.remove(peer)
+			c.kept = nil // it may be what its receiver does not take
 			i--
 			m.stepRaft(now, raft.SnapshotFailed{Peer: peer}, out)
 		case t.snap != nil && now >= t.resend:

@@ -51,34 +51,66 @@ func (s *Store) settle() error {
 // checkpointBeside empties the WAL if nobody reads, and else copies what it can. TRUNCATE beside a
 // reader would wait for it, and then have done nothing.
 func (s *Store) checkpointBeside(urgent bool) error {
+	var busy bool
 	var err error
-	emptied := s.gate.quiet(urgent, func() { _, err = s.w.checkpoint("TRUNCATE") })
-	if !emptied && err == nil {
-		_, err = s.w.checkpoint("PASSIVE")
+	emptied := s.gate.quiet(urgent, func() { _, busy, err = s.w.checkpoint("TRUNCATE") })
+	switch {
+	case err != nil:
+		return err
+	case !emptied:
+		s.copied, _, err = s.w.checkpoint("PASSIVE")
+		return err
+	case busy: // another process reads
+		return nil
+	}
+	return s.disk.sync(s.path + walSuffix)
+}
+
+// neverOver keeps SQLite from writing over a WAL that was copied whole: were the power to fail in its
+// new head, the old frames behind it would look like damage. Beside a reader who needs the old frames
+// the WAL cannot be emptied, but then SQLite appends to it.
+func (s *Store) neverOver() error {
+	if !s.copied {
+		return nil
+	}
+	s.copied = false
+	_, busy, err := s.w.checkpoint("TRUNCATE")
+	if err == nil && !busy {
+		err = s.disk.sync(s.path + walSuffix)
 	}
 	return err
 }
 
-// checkpoint copies the WAL into the database. Busy says that a reader, perhaps in another process,
-// kept it from finishing.
-func (c *conn) checkpoint(mode string) (busy bool, err error) {
+// checkpoint copies the WAL into the database, whole or as far as readers let it. Busy says that a
+// reader, perhaps in another process, kept it from finishing.
+func (c *conn) checkpoint(mode string) (whole, busy bool, err error) {
 	values, err := c.one("PRAGMA wal_checkpoint(" + mode + ")")
 	if err != nil {
-		return false, fmt.Errorf("wal_checkpoint(%s): %w", mode, err)
+		return false, false, fmt.Errorf("wal_checkpoint(%s): %w", mode, err)
 	}
 	if len(values) != 3 {
-		return false, fmt.Errorf("wal_checkpoint(%s): answer of %d columns", mode, len(values))
+		return false, false, fmt.Errorf("wal_checkpoint(%s): answer of %d columns", mode, len(values))
 	}
 	n, ok := values[0].(int64)
-	if log, _ := values[1].(int64); !ok || log < 0 {
-		return false, fmt.Errorf("wal_checkpoint(%s): answer %v", mode, values)
+	log, _ := values[1].(int64)
+	if !ok || log < 0 {
+		return false, false, fmt.Errorf("wal_checkpoint(%s): answer %v", mode, values)
 	}
-	return n != 0, nil
+	return values[2] == values[1], n != 0, nil
+}
+
+// empty empties the WAL, and makes sure that it stays empty: else a power cut while it is begun anew
+// could leave a torn head before old frames, which looks like damage.
+func (s *Store) empty() error {
+	if err := s.w.empty(); err != nil {
+		return err
+	}
+	return s.disk.sync(s.path + walSuffix)
 }
 
 // empty demands that the WAL is copied whole and cut to nothing.
 func (c *conn) empty() error {
-	busy, err := c.checkpoint("TRUNCATE")
+	_, busy, err := c.checkpoint("TRUNCATE")
 	if err == nil && busy {
 		err = errors.New("the WAL cannot be emptied: another process reads this database")
 	}

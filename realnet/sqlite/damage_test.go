@@ -12,75 +12,95 @@ import (
 	"parley/realnet/sqlite"
 )
 
-// Whatever is altered behind the store's back is named when it is read, never served. Rows that are
-// missing or stale are found by counting: the log by its indexes, the others by the digest.
+// damages are what may have become of a store's rows.
+var damages = []struct {
+	name, sql string
+	verdict   sqlite.Verdict
+	says      string
+}{
+	{"a letter of a body", "update message set body = replace(body, 'b', 'B') where id = 5 << 16", sqlite.StateDamaged, "table message: row 327680"},
+	{"a number", "update feed set pos = pos + 1 where account = 919", sqlite.StateDamaged, "table feed: row 919, 2"},
+	{"a sum", "update message set sum = sum + 1 where id = 5 << 16", sqlite.StateDamaged, "table message: row 327680"},
+	{"a key", "update message set id = id + 1 where id = 5 << 16", sqlite.StateDamaged, "table message: row 327681"},
+	{"a hot row", "update mailbox set length = 1 where account = 0", sqlite.StateDamaged, "table mailbox: row 0"},
+	{"a hot row's key", "update session set device = x'00' where last = 60", sqlite.StateDamaged, `table session: row "\x00"`},
+	{"a row is gone", "delete from message where id = 5 << 16", sqlite.StateDamaged, "digest"},
+	{"a hot row is gone", "delete from mailbox where account = 0", sqlite.StateDamaged, "digest"},
+	{"a row as it once was", fmt.Sprintf("update mailbox set length = 9, cursor = 9, sum = %d where account = 0", mailbox(0, 9).Sum()),
+		sqlite.StateDamaged, "digest"},
+	{"a row filed elsewhere", "update message set conversation = conversation + 1000", sqlite.StateDamaged, "table message"},
+	{"an entry's data", "update log set data = x'00' where idx = (select max(idx) - 3 from log)", sqlite.EntryDamaged, "table log: row"},
+	{"an entry is gone", "delete from log where idx = (select max(idx) - 3 from log)", sqlite.EntryDamaged, "is missing"},
+	{"the first entry is gone", "delete from log where idx = (select min(idx) from log)", sqlite.EntryDamaged, "is missing"},
+	{"the last entry is gone", "delete from log where idx = (select max(idx) from log)", sqlite.EntryDamaged, "missing"},
+	{"the log is gone", "delete from log", sqlite.EntryDamaged, "missing"},
+	{"one entry too many", "insert into log select idx + 1, term, kind, time, data, chain, sum from log order by idx desc limit 1",
+		sqlite.EntryDamaged, "table log: row"},
+	{"another vote", "update hard set vote = 3 - vote", sqlite.LostTail, "table hard: row 1"},
+}
+
+// Whatever was altered behind the store's back is named when it is opened, with what it means; nothing
+// of it is ever served. Rows that are missing or stale are found by counting: the log by its indexes,
+// the others by the digest.
 func TestDamage(t *testing.T) {
+	for _, c := range damages {
+		t.Run(c.name, func(t *testing.T) {
+			dir := closed(t)
+			raw(t, dir, c.sql)
+			for range 2 { // a refusal does not heal
+				s, err := sqlite.Open(dir, identity, tables)
+				if err == nil {
+					s.Close()
+				}
+				wantDamage(t, err, c.says)
+				var refused *sqlite.Refused
+				if errors.As(err, &refused) && refused.Verdict != c.verdict {
+					t.Errorf("verdict %v, want %v", refused.Verdict, c.verdict)
+				}
+			}
+		})
+	}
+}
+
+func wantDamage(t *testing.T, err error, says string) {
+	t.Helper()
+	var refused *sqlite.Refused
+	if !errors.As(err, &refused) || refused.Reason != sqlite.Damaged || refused.Hint == "" {
+		t.Fatalf("got %v, want damage", err)
+	}
+	if !strings.Contains(err.Error(), says) {
+		t.Errorf("got %q, want %q in it", err, says)
+	}
+}
+
+// What is altered while the store is open is found when it is read.
+func TestDamageInService(t *testing.T) {
 	all := []row.Range{
 		{Table: messages, From: math.MinInt64, To: math.MaxInt64},
 		{Table: feeds, Eq: 919, From: 0, To: math.MaxInt64},
 	}
-	recover := func(s *sqlite.Store) error { _, err := s.Recover(); return err }
-	after := func(find func(*sqlite.Store) error) func(*sqlite.Store) error {
-		return func(s *sqlite.Store) error {
-			if err := recover(s); err != nil {
-				return err
-			}
-			return find(s)
-		}
-	}
-	rows := after(func(s *sqlite.Store) error { _, err := s.Rows(all); return err })
-	export := after(func(s *sqlite.Store) error { _, err := s.Export(); return err })
-	stale := fmt.Sprintf("update mailbox set length = 9, cursor = 9, sum = %d where account = 0", mailbox(0, 9).Sum())
-	put := func(s *sqlite.Store) error {
-		rec, err := s.Recover()
-		if err != nil {
-			return err
-		}
-		v := lifeOf(rec).next(2, 1)
+	rows := func(s *sqlite.Store, _ *life) error { _, err := s.Rows(all); return err }
+	export := func(s *sqlite.Store, _ *life) error { _, err := s.Export(); return err }
+	put := func(s *sqlite.Store, l *life) error {
+		v := l.next(2, 1)
 		v.Effects = []row.Effect{{Op: row.Delete, Row: message(5, "")}}
-		_, err = s.Save(v)
+		_, err := s.Save(v)
 		return err
 	}
-	cases := []struct {
-		name, sql string
-		find      func(*sqlite.Store) error
-		says      string
-	}{
-		{"a letter of a body", "update message set body = replace(body, 'b', 'B') where id = 5 << 16", rows, "table message: row 327680"},
-		{"the same, when it goes", "update message set body = replace(body, 'b', 'B') where id = 5 << 16", put, "table message: row 327680"},
-		{"a number", "update feed set pos = pos + 1 where account = 919", rows, "table feed: row 919, 2"},
-		{"a sum", "update message set sum = sum + 1 where id = 5 << 16", rows, "table message: row 327680"},
-		{"a key", "update message set id = id + 1 where id = 5 << 16", rows, "table message: row 327681"},
-		{"a hot row", "update mailbox set length = 1 where account = 0", recover, "table mailbox: row 0"},
-		{"a hot row's key", "update session set device = x'00' where last = 60", recover, `table session: row "\x00"`},
-		{"a row is gone", "delete from message where id = 5 << 16", export, "digest"},
-		{"a hot row is gone", "delete from mailbox where account = 0", export, "digest"},
-		{"a row as it once was", stale, export, "digest"},
-		{"a row filed elsewhere", "update message set conversation = conversation + 1000", export, "table message"},
-		{"an entry's data", "update log set data = x'00' where idx = (select max(idx) - 3 from log)", recover, "table log: row"},
-		{"an entry is gone", "delete from log where idx = (select max(idx) - 3 from log)", recover, "is missing"},
-		{"the first entry is gone", "delete from log where idx = (select min(idx) from log)", recover, "is missing"},
-		{"the last entry is gone", "delete from log where idx = (select max(idx) from log)", recover, "missing"},
-		{"the log is gone", "delete from log", recover, "missing"},
+	finds := map[string]func(*sqlite.Store, *life) error{
+		"a letter of a body": rows, "a number": rows, "a sum": put, "a key": rows, "a row filed elsewhere": put,
+		"a row is gone": export, "a hot row is gone": export, "a row as it once was": export,
 	}
-	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
-			dir := closed(t)
-			raw(t, dir, c.sql)
-			s, err := sqlite.Open(dir, identity, tables)
-			if err != nil {
-				t.Fatal(err)
-			}
-			err = c.find(s)
-			s.Close()
-			var refused *sqlite.Refused
-			if !errors.As(err, &refused) || refused.Reason != sqlite.Damaged || refused.Hint == "" {
-				t.Fatalf("got %v, want damage", err)
-			}
-			if !strings.Contains(err.Error(), c.says) {
-				t.Errorf("got %q, want %q in it", err, c.says)
-			}
-		})
+	for _, c := range damages {
+		if find := finds[c.name]; find != nil {
+			t.Run(c.name, func(t *testing.T) {
+				dir := closed(t)
+				s, l := reopened(t, dir)
+				defer s.Close()
+				raw(t, dir, c.sql)
+				wantDamage(t, find(s, l), c.says)
+			})
+		}
 	}
 }
 

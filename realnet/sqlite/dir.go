@@ -16,7 +16,7 @@ const (
 	halfSuffix   = ".init." // of a directory that is being built
 )
 
-const initHint = "parleyd init makes a store; to replace a lost one see parleyd help replace"
+const initHint = "parleyd init makes a store, for a server that never had one"
 
 // findStore says whether there is a database in dir, and if not, why a person should not wonder.
 func findStore(d disk, dir string) error {
@@ -53,24 +53,37 @@ func halfBuilt(d disk, dir string) string {
 	return ""
 }
 
+// headerSize is how long the head of a database file is.
+const headerSize = 100
+
 // checkHeader looks at the database file before SQLite does, so that a file that is not ours is not
-// touched at all. Nothing of this process may have it open yet.
-func checkHeader(d disk, path string) error {
+// touched at all. Nothing of this process may have it open yet. If the WAL has the first page, that is
+// the one that counts: the power may have failed while it was being copied.
+func checkHeader(d disk, path string, w wal) error {
+	if w.page1 != nil {
+		return checkHead(path, w.page1)
+	}
 	f, err := d.open(path, os.O_RDONLY)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	var header [100]byte
+	var header [headerSize]byte
 	_, err = f.ReadAt(header[:], 0)
 	switch {
 	case err == io.EOF:
 		return damaged("%q is cut short", path)
 	case err != nil:
 		return err
+	}
+	return checkHead(path, header[:])
+}
+
+func checkHead(path string, header []byte) error {
+	switch {
 	case string(header[:16]) != "SQLite format 3\x00" || binary.BigEndian.Uint32(header[68:]) != applicationID:
 		return &Refused{Reason: Foreign, Text: fmt.Sprintf("%q is not a database of Parley's", path),
-			Hint: "is this the right directory?"}
+			Hint: "is this the right directory? If it is, the file is damaged: " + hints[LostTail]}
 	}
 	return nil
 }

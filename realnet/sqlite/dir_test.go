@@ -221,7 +221,7 @@ func TestInitRefuses(t *testing.T) {
 	if err := sqlite.Init(data, identity, nil, tables); err == nil {
 		t.Error("made twice")
 	}
-	if got := listing(data); !slices.Equal(got, []string{"LOCK", "node.db"}) {
+	if got := listing(data); !slices.Equal(got, []string{"LOCK", "marker", "node.db"}) {
 		t.Errorf("a closed store consists of %q", got)
 	}
 }

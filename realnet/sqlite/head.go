@@ -87,6 +87,9 @@ func chainOf(s string, to *raft.Chain) error {
 func (c *conn) readHead() (h head, err error) {
 	found := false
 	err = c.rows(hardTable, headSQL, func(r row.Row) error {
+		if found {
+			return damaged("table hard has several rows")
+		}
 		found = true
 		h, err = headOf(r)
 		return err

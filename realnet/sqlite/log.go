@@ -30,6 +30,7 @@ func entryMark(e *raft.Entry) raft.Mark {
 }
 
 var (
+	allLogSQL  = allSQL(logTable)
 	entriesSQL = selectSQL(logTable) + " WHERE idx BETWEEN ? AND ? ORDER BY idx"
 	cutSQL     = "DELETE FROM log WHERE idx >= ?"
 	compactSQL = "DELETE FROM log WHERE idx <= ?"
@@ -70,12 +71,19 @@ func (c *conn) mark(h *head, i raft.Index) (mark raft.Mark, err error) {
 	return mark, err
 }
 
-// readLog gives the whole log, and demands that it chains from compact to last.
+// readLog gives the whole log, and demands that it chains from compact to last and has nothing else.
 func (c *conn) readLog(h *head) ([]raft.Entry, error) {
-	list := make([]raft.Entry, 0, h.last.Index-h.compact.Index)
+	list := make([]raft.Entry, 0, min(h.last.Index-h.compact.Index, 1<<20))
 	prev := h.compact
-	err := c.entries(h.compact.Index+1, h.last.Index, func(e raft.Entry) error {
+	err := c.rows(logTable, allLogSQL, func(r row.Row) error {
+		e, err := entryOf(r)
 		switch {
+		case err != nil:
+			return err
+		case e.Index <= prev.Index || e.Index > h.last.Index:
+			return damaged("log: entry %d is there, between %d and %d", e.Index, prev.Index, h.last.Index)
+		case e.Index != prev.Index+1:
+			return damaged("log: entry %d is missing", prev.Index+1)
 		case e.Chain != raft.ChainNext(prev.Chain, &e):
 			return damaged("log: entry %d does not continue the chain of %d", e.Index, prev.Index)
 		case e.Term < prev.Term:
@@ -85,10 +93,15 @@ func (c *conn) readLog(h *head) ([]raft.Entry, error) {
 		list = append(list, e)
 		return nil
 	})
-	if err == nil && prev != h.last {
-		err = damaged("log: ends with %+v, but %+v was saved", prev, h.last)
+	switch {
+	case err != nil:
+		return nil, err
+	case prev.Index != h.last.Index:
+		return nil, damaged("log: entries %d to %d are missing", prev.Index+1, h.last.Index)
+	case prev != h.last:
+		return nil, damaged("log: ends with %+v, but %+v was saved", prev, h.last)
 	}
-	return list, err
+	return list, nil
 }
 
 // append puts entries behind the last.

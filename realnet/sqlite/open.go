@@ -43,41 +43,59 @@ func open(d disk, dir string, want Identity, tables []*row.Table) (s *Store, err
 	return s, nil
 }
 
-// start is the order of things: look, compare, make sure that what was read is on the disk, and only
-// then write, which is the boot number.
+// start is the order of things: look at the files; let SQLite recover its WAL; compare what is there
+// with what must be; make sure that what was read is on the disk, and not just in the system's cache;
+// count the boot; and read everything. Whatever is not as it was written ends it.
 func (s *Store) start(want Identity) (err error) {
-	if err := checkHeader(s.disk, s.path); err != nil {
-		return err
-	}
-	if s.w, err = connect(s.disk, s.path, writerQuery); err != nil {
-		return err
-	}
 	for _, step := range []func() error{
-		s.w.checkVersion,
+		s.look,
+		func() error { s.w, err = connect(s.disk, s.path, writerQuery); return err },
+		s.checkVersion,
 		func() error { return s.w.checkSchema(s.tables) },
 		func() error { return s.readIdentity(want) },
+		func() error { s.head, err = s.w.readHead(); return err },
+		s.compareMarker,
 		// A transaction whose sync failed may be visible, and lost at the next power cut.
-		s.w.empty,
+		s.empty,
 		func() error { return s.disk.sync(s.dir) },
 		s.countBoot,
-		func() error { s.head, err = s.w.readHead(); return err },
+		func() error { s.found, err = s.verify(); return err },
+		s.trust,
 	} {
 		if err := step(); err != nil {
-			return err
+			return s.quote(judged(LostTail, err))
 		}
 	}
 	return nil
 }
 
-func (c *conn) checkVersion() error {
-	version, err := c.one("PRAGMA user_version")
+// look reads what can be read before SQLite opens anything.
+func (s *Store) look() error {
+	w, err := scanWAL(s.disk, s.path)
+	if err != nil {
+		return err
+	}
+	return checkHeader(s.disk, s.path, w)
+}
+
+func (s *Store) compareMarker() error {
+	m, said, err := openMarker(s.disk, s.dir, s.id.Store)
+	if err != nil {
+		return err
+	}
+	s.marker = m
+	return said.compare(s.boot, &s.head)
+}
+
+func (s *Store) checkVersion() error {
+	version, err := s.w.one("PRAGMA user_version")
 	if err != nil {
 		return err
 	}
 	switch n, _ := version[0].(int64); {
 	case n > userVersion:
 		return &Refused{Reason: Newer, Text: fmt.Sprintf("it has format %d, this program knows %d", n, userVersion),
-			Hint: "use the newer version of parleyd that wrote it"}
+			Hint: "use the newer version of parleyd that wrote it. If there is none, the file is damaged: " + hints[LostTail]}
 	case n < userVersion:
 		return damaged("format %d", n)
 	}
@@ -106,7 +124,7 @@ func (c *conn) checkSchema(tables []*row.Table) error {
 	slices.Sort(got)
 	if !slices.Equal(want, got) {
 		return &Refused{Reason: Newer, Text: "its tables are not those of this version",
-			Hint: "use the version of parleyd that wrote it"}
+			Hint: "use the version of parleyd that wrote it. If it is this one, the file is damaged: " + hints[LostTail]}
 	}
 	return nil
 }
@@ -114,6 +132,9 @@ func (c *conn) checkSchema(tables []*row.Table) error {
 func (s *Store) readIdentity(want Identity) error {
 	found := false
 	err := s.w.rows(identTable, allSQL(identTable), func(r row.Row) (err error) {
+		if found {
+			return damaged("table ident has several rows")
+		}
 		found = true
 		s.id, s.boot, err = identityOf(r)
 		return err
@@ -133,5 +154,8 @@ func (s *Store) readIdentity(want Identity) error {
 // countBoot makes the boot number grow, durably.
 func (s *Store) countBoot() error {
 	s.boot++
-	return s.w.update(s.w.summed(s.id.row(s.boot)))
+	if err := s.w.update(s.w.summed(s.id.row(s.boot))); err != nil {
+		return err
+	}
+	return s.marker.write(s.mark())
 }

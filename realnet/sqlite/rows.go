@@ -10,6 +10,17 @@ import (
 // decode makes a row of t of what the database gave, and compares its sum: rot, and rows that landed
 // in the wrong place, are errors that name them.
 func decode(t *row.Table, values []driver.Value) (row.Row, error) {
+	r, err := columnsOf(t, values)
+	if err != nil {
+		return r, err
+	}
+	if sum, ok := values[len(t.Columns)].(int64); !ok || sum != int64(r.Sum()) {
+		return r, damaged("table %s: row %s does not have the sum stored with it", t.Name, showKey(r))
+	}
+	return r, nil
+}
+
+func columnsOf(t *row.Table, values []driver.Value) (row.Row, error) {
 	r := row.Row{Table: t, Values: make([]row.Value, len(t.Columns))}
 	for i, c := range t.Columns {
 		ok := false
@@ -27,9 +38,6 @@ func decode(t *row.Table, values []driver.Value) (row.Row, error) {
 			return r, damaged("table %s: %s of a row is %T", t.Name, c.Name, values[i])
 		}
 	}
-	if sum, ok := values[len(t.Columns)].(int64); !ok || sum != int64(r.Sum()) {
-		return r, damaged("table %s: row %s does not have the sum stored with it", t.Name, showKey(r))
-	}
 	return r, nil
 }
 
@@ -46,11 +54,6 @@ func showKey(r row.Row) string {
 		}
 	}
 	return s
-}
-
-func damaged(format string, args ...any) error {
-	return &Refused{Reason: Damaged, Text: "damaged store: " + fmt.Sprintf(format, args...),
-		Hint: "this replica must be replaced; the others have its data"}
 }
 
 // rows runs a query whose columns are those of t, with the sum behind.

@@ -17,7 +17,11 @@ func (s *Store) Save(v replica.Save) (replica.Saved, error) {
 	if err := s.settle(); err != nil {
 		return replica.Saved{}, err
 	}
-	saved, err := s.save(v)
+	var saved replica.Saved
+	err := s.neverOver()
+	if err == nil {
+		saved, err = s.save(v)
+	}
 	if err != nil {
 		return replica.Saved{}, s.poison(fmt.Errorf("save %d: %w", v.Seq, err))
 	}
@@ -45,7 +49,7 @@ func (s *Store) save(v replica.Save) (replica.Saved, error) {
 		return replica.Saved{}, err
 	}
 	s.head = h
-	return saved, nil
+	return saved, s.marker.write(s.mark())
 }
 
 // carryOut does the parts of v in their order, within the transaction that is open.

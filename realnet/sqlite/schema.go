@@ -48,6 +48,9 @@ var (
 	localTables = []*row.Table{identTable, hardTable, logTable}
 )
 
+// indexSuffix is what the name of a table's index ends in.
+const indexSuffix = "_index"
+
 // sumColumn is the row.Sum that every table has behind its own columns.
 const sumColumn = "sum"
 
@@ -88,7 +91,7 @@ func schema(t *row.Table) []string {
 	made := []string{b.String()}
 	if len(t.Index) > 0 {
 		made = append(made, fmt.Sprintf("CREATE UNIQUE INDEX %s ON %s (%s)",
-			quote(t.Name+"_index"), quote(t.Name), list(t, t.Index)))
+			quote(t.Name+indexSuffix), quote(t.Name), list(t, t.Index)))
 	}
 	return made
 }
@@ -148,6 +151,12 @@ func byKeySQL(t *row.Table) string { return selectSQL(t) + " WHERE " + where(t, 
 
 func allSQL(t *row.Table) string {
 	return selectSQL(t) + " ORDER BY " + list(t, keyColumns(t))
+}
+
+// indexSQL reads the index of t and nothing else.
+func indexSQL(t *row.Table) string {
+	return fmt.Sprintf("SELECT %s FROM %s INDEXED BY %s ORDER BY %s",
+		list(t, indexColumns(t)), quote(t.Name), quote(t.Name+indexSuffix), list(t, t.Index))
 }
 
 // rangeSQL takes Eq if the path has two columns, From, To and the limit (-1: none).

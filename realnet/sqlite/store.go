@@ -6,7 +6,6 @@ import (
 	"io"
 	"sync/atomic"
 
-	"parley/core/raft"
 	"parley/core/replica"
 	"parley/core/row"
 )
@@ -25,10 +24,13 @@ type Store struct {
 	// checkpoint that is under way.
 	w          *conn
 	head       head
+	found      replica.Recovered // until Recover hands it over
 	recovered  bool
+	marker     *marker
 	walLimit   int64      // above this the WAL is checkpointed
 	written    int        // bytes since the WAL was looked at
 	urgent     bool       // it is far too long: every Save looks for a moment to empty it
+	copied     bool       // all of the WAL is in the database, too, but it could not be emptied
 	checkpoint chan error // not nil: one is under way, and says here how it went
 
 	gate    gate
@@ -44,7 +46,9 @@ func (s *Store) Identity() Identity { return s.id }
 
 // poison notes the first error, after which nothing works, and returns err.
 func (s *Store) poison(err error) error {
-	s.broken.CompareAndSwap(nil, &err)
+	if s.broken.CompareAndSwap(nil, &err) && err != errClosed {
+		s.suspect(err)
+	}
 	return err
 }
 
@@ -62,25 +66,18 @@ func (s *Store) ready() error {
 	return s.usable()
 }
 
-// Recover implements replica.Store. What it returns is on the disk: Open has emptied the WAL.
+// Recover implements replica.Store. What it returns is on the disk: Open has emptied the WAL. And it is
+// what was written: Open has read all of it.
 func (s *Store) Recover() (replica.Recovered, error) {
 	if err := s.usable(); err != nil {
 		return replica.Recovered{}, err
 	}
-	h := &s.head
-	entries, err := s.w.readLog(h)
-	if err != nil {
-		return replica.Recovered{}, fmt.Errorf("recover %s: %w", s.dir, err)
+	if s.recovered {
+		return replica.Recovered{}, fmt.Errorf("store %s: Recover comes once", s.dir)
 	}
-	hot, err := s.w.hot(s.tables)
-	if err != nil {
-		return replica.Recovered{}, fmt.Errorf("recover %s: %w", s.dir, err)
-	}
-	s.recovered = true
-	return replica.Recovered{
-		Raft: raft.Recovered{Hard: h.hard, Compact: h.compact, Entries: entries, Applied: h.applied},
-		Seq:  h.seq, Boot: s.boot, Hot: hot, Digest: h.digest,
-	}, nil
+	found := s.found
+	s.found, s.recovered = replica.Recovered{}, true
+	return found, nil
 }
 
 var errClosed = errors.New("it is closed")
@@ -100,7 +97,7 @@ func (s *Store) Close() error {
 		s.readers <- nil
 	}
 	if err == nil {
-		err = s.w.empty()
+		err = s.empty()
 	}
 	return errors.Join(err, s.release())
 }
@@ -117,6 +114,9 @@ func (s *Store) release() error {
 	var err error
 	if s.w != nil {
 		err = s.w.close()
+	}
+	if s.marker != nil {
+		err = errors.Join(err, s.marker.f.Close())
 	}
 	return errors.Join(err, s.lock.Close())
 }

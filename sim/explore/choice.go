@@ -49,7 +49,7 @@ func (x *explorer) text(c choice) string {
 	case hearAgain:
 		return fmt.Sprintf("%v hears, not for the last time, %s", id, x.messages[c.arg()].text)
 	case lose:
-		return fmt.Sprintf("lost %s", x.messages[c.arg()].text)
+		return fmt.Sprintf(lostLine+"%s", x.messages[c.arg()].text)
 	case hint:
 		return fmt.Sprintf("%v told %v is down", id, raft.ID(c.arg()))
 	}

@@ -111,8 +111,11 @@ func (x *explorer) birth() state {
 	return s
 }
 
-// allLost ends what is on its way. With Streams it costs nothing, either: as if its links had broken.
-const allLost = "all lost"
+// What a beginning may lose beyond the bounds.
+const (
+	allLost  = "all lost"
+	lostLine = "lost "
+)
 
 // walk takes choices by their text.
 func (x *explorer) walk(s state, path []string) (state, []string, *Failure, error) {
@@ -120,6 +123,11 @@ func (x *explorer) walk(s state, path []string) (state, []string, *Failure, erro
 	for i, line := range path {
 		if line == allLost {
 			s = s[:nodesAt+len(x.voters)]
+			story = append(story, line)
+			continue
+		}
+		if id, ok := x.onItsWay(s, line); ok {
+			s = x.remove(s, id)
 			story = append(story, line)
 			continue
 		}
@@ -135,6 +143,16 @@ func (x *explorer) walk(s state, path []string) (state, []string, *Failure, erro
 		s = next
 	}
 	return s, story, nil, nil
+}
+
+// onItsWay finds the message that a line says is lost.
+func (x *explorer) onItsWay(s state, line string) (uint32, bool) {
+	for _, id := range s.net(len(x.voters)) {
+		if text := lostLine + x.messages[id].text; text == line || strings.HasPrefix(text, line+" ") {
+			return id, true
+		}
+	}
+	return 0, false
 }
 
 func (x *explorer) find(s state, line string) (choice, bool) {

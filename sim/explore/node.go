@@ -40,6 +40,7 @@ func (d *disk) mark(i raft.Index) (raft.Mark, bool) {
 
 // save carries out a Save on a copy, and says what about it breaks the rules of a store.
 func (d disk) save(s *raft.Save) (disk, string) {
+	committed := d.hard.Commit // before: what replaces the cut may be committed by the same save
 	if h := s.Hard; h != nil {
 		switch {
 		case h.Term < d.hard.Term, h.Term == d.hard.Term && d.hard.Vote != 0 && h.Vote != d.hard.Vote:
@@ -48,7 +49,7 @@ func (d disk) save(s *raft.Save) (disk, string) {
 		d.hard = *h
 	}
 	if from := int(s.CutFrom); from != 0 && from <= len(d.entries) {
-		if s.CutFrom <= d.hard.Commit {
+		if s.CutFrom <= committed {
 			return d, fmt.Sprintf("the disk is to cut entry %d, and %d is committed", from, d.hard.Commit)
 		}
 		d.entries = slices.Clip(d.entries[:from-1])

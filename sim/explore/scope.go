@@ -29,8 +29,8 @@ type Scope struct {
 	Append  int  // bytes of entries in a message, 0: no limit that matters; 1: one entry each
 
 	// Begin is how it begins: lines like those of a counterexample, each of which may be cut short
-	// behind a word. All that happens in them counts against the bounds above. "all lost" ends what
-	// is still on its way.
+	// behind a word. All that happens in them counts against the bounds above, but for what is lost:
+	// "lost n1→n3 vote" loses one message, "all lost" all that are on their way.
 	Begin []string
 
 	Depth  int // steps from the beginning, 0: no bound
@@ -101,21 +101,32 @@ func (s *Scope) impatient(id raft.ID) bool {
 }
 
 // Elect is the beginning in which a node wins an election with the vote of another, as far as its
-// first entry, which is on its own disk. Nobody else has heard of it.
+// first entry, which is on its own disk and on its way to the others. Of the election they have not
+// heard otherwise.
 func (s *Scope) Elect(id, voter raft.ID) []string {
-	save := func(id raft.ID) []string {
-		if s.Instant {
-			return nil
-		}
-		return []string{fmt.Sprintf("%v saved", id)}
-	}
 	var lines []string
-	lines = append(lines, fmt.Sprintf("%v timeout", id),
-		fmt.Sprintf("%v hears %v→%v pre-vote", voter, id, voter),
-		fmt.Sprintf("%v hears %v→%v pre-vote-reply", id, voter, id))
-	lines = append(lines, save(id)...)
-	lines = append(lines, fmt.Sprintf("%v hears %v→%v vote", voter, id, voter))
-	lines = append(lines, save(voter)...)
-	lines = append(lines, fmt.Sprintf("%v hears %v→%v vote-reply", id, voter, id))
-	return append(append(lines, save(id)...), "all lost")
+	add := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
+	save := func(id raft.ID) {
+		if !s.Instant {
+			add("%v saved", id)
+		}
+	}
+	lose := func(kind raft.MessageKind) {
+		for other := raft.ID(1); int(other) <= s.Nodes; other++ {
+			if other != id && other != voter {
+				add("%s%v→%v %v", lostLine, id, other, kind)
+			}
+		}
+	}
+	add("%v timeout", id)
+	lose(raft.PreVote)
+	add("%v hears %v→%v pre-vote", voter, id, voter)
+	add("%v hears %v→%v pre-vote-reply", id, voter, id)
+	save(id)
+	lose(raft.Vote)
+	add("%v hears %v→%v vote", voter, id, voter)
+	save(voter)
+	add("%v hears %v→%v vote-reply", id, voter, id)
+	save(id)
+	return lines
 }
