@@ -77,10 +77,11 @@ const few = 3
 // reduce finds a core for a history that no order explains, or nil.
 func (ev *evidence) reduce(h *History, r *Report) *Core {
 	known, loose := ev.resolve()
+	var compiler compiler // what it made of one part is let go before the next
 	for _, part := range ev.suspects(slices.Concat(known, ev.relevant(loose)), r) {
 		c := &reduction{evidence: ev}
 		var steps []step
-		c.sp, steps = compile(ev.meta.Rules, part)
+		c.sp, steps = compiler.compile(ev.meta.Rules, part)
 		if ev.meta.Rules.Expiry == ExpiryLogged {
 			c.sp.markLapsing(ev.expires)
 		}

@@ -3,7 +3,7 @@
 //	go test ./sim -run TestSeeds -v -seed=4711
 //
 // The machines inside are the production machines. Made up are only the links between them (net.go,
-// stream.go), their disks (disk.go, damage.go), their clocks and their deaths (server.go, faults.go); each of
+// links.go, stream.go), their disks (disk.go, damage.go), their clocks (clocks.go) and their deaths (server.go, faults.go); each of
 // those files begins with its fault model. A run has two halves: in the first everything happens that
 // the plan holds; then all heals, and everything that was promised must come true: every command is
 // answered, every feed complete, all replicas equal. After every step the checkers look

@@ -70,8 +70,8 @@ func (w *world) duty() {
 	}
 	w.history.phase("liveness")
 	w.living = &living{began: w.now}
+	probe := w.probe() // who has nothing to save may lead for ever with a disk that is worn
 	w.await(leaderWithin, w.unsettled)
-	probe := w.probe()
 	w.run(w.now + time.Duration(w.plan.Liveness.For))
 	w.handOver()
 	probe.script = probe.script[:probe.item]
@@ -207,7 +207,11 @@ func (w *world) handOver() {
 	l.handing = true
 	w.say(Who{}, "n%d is asked to hand over", old.id)
 	old.take(replica.Resign{})
-	w.await(handOverWithin, func() string {
+	limit := handOverWithin
+	if len(w.exiled) > 0 {
+		limit = leaderWithin // the heir may be an exile, who takes a term and cannot win it
+	}
+	w.await(limit, func() string {
 		if why := w.heirOutside(); why != "" {
 			w.say(Who{}, "a transfer, excused: %s", why)
 			return ""
@@ -252,7 +256,7 @@ func (w *world) probe() *client {
 	c := &client{w: w, n: n, name: Target(fmt.Sprintf("c%d", n)), persona: persona{account: n, signup: true}}
 	kinds := []OpKind{DoSend, DoSend, DoList, DoSend, DoHistory}
 	r := w.dice.roll(diceOp, uint64(n)<<32)
-	for i := range int(w.plan.Liveness.For) / int(5*time.Millisecond) {
+	for i := range int(time.Duration(w.plan.Liveness.For)+leaderWithin) / int(5*time.Millisecond) {
 		c.script = append(c.script, Op{ID: uint64(n)<<32 + uint64(i) + 1, Client: n, Kind: kinds[i%len(kinds)], To: r.upTo(n + 1),
 			Rest: Span(r.between(0, 20*time.Millisecond))})
 	}

@@ -28,11 +28,12 @@ func FaultKinds() []FaultKind {
 	return kinds
 }
 
-// Checkers are the names of all that may be left out: the checkers, and what else refuses to go on. The
-// budget of events is not among them, without which a run may have no end.
-func Checkers() []string {
-	return append(slices.Clone(checkerNames[:]), "client", "codec", "disk", "recovery")
-}
+// Checkers are the names of all checkers. Each counts how often it looks: Stats.Checks.
+func Checkers() []string { return slices.Clone(checkerNames[:]) }
+
+// Refusals are under which names else a run fails: a part of the world does not do what it is asked.
+// Without the budget of events, which is not among them, a run may have no end.
+func Refusals() []string { return []string{"client", "codec", "disk", "recovery"} }
 
 // Marks are all marks there are. A sweep of ten thousand seeds that misses a common one has a hole.
 func Marks() (common, rare []Mark) {

@@ -1,9 +1,13 @@
 package sim
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
+
+	"parley/core/raft"
+	"parley/core/replica"
 )
 
 // A canary fails whatever its seed, and by the checker that guards what a disk acknowledges.
@@ -46,7 +50,7 @@ func TestNoSeedDrawsWhatIsForHands(t *testing.T) {
 func TestACheckerCanBeLeftOut(t *testing.T) {
 	p := Canary(1)
 	var spoke []string
-	for range 10 {
+	for range 2 {
 		r := RunWith(p, Options{Without: spoke})
 		if r.Failure == nil {
 			break
@@ -112,5 +116,30 @@ func TestSeedsDoAllThereIs(t *testing.T) {
 	}
 	if all.Lost == 0 || all.Doubled == 0 || all.Late == 0 || all.Replayed == 0 || all.Snapshots == 0 {
 		t.Errorf("lost %d, doubled %d, late %d, repeats answered %d, snapshots %d", all.Lost, all.Doubled, all.Late, all.Replayed, all.Snapshots)
+	}
+}
+
+// What crosses a link shares no memory with who sent it, whatever kind of message it is.
+func TestWhatCrossesALinkIsACopy(t *testing.T) {
+	w := newWorld(calm(1), Options{})
+	for _, msg := range []*replica.PeerMessage{
+		{From: 1, To: 2, Raft: &raft.Message{Term: 3, Entries: []raft.Entry{{Index: 1, Data: []byte("a")}}, Order: []raft.ID{1, 2}}},
+		{From: 1, To: 2, Chunk: &replica.Chunk{Size: 3, Data: []byte("abc")}},
+		{From: 1, To: 2, ChunkAck: &replica.ChunkAck{Next: 4}},
+	} {
+		c := w.copy(msg)
+		was := fmt.Sprintf("%+v %+v %+v", c.Raft, c.Chunk, c.ChunkAck)
+		switch {
+		case msg.Raft != nil:
+			msg.Raft.Term, msg.Raft.Entries[0].Data[0], msg.Raft.Order[0] = 9, 'z', 9
+			msg.Raft.Entries[0].Index = 9
+		case msg.Chunk != nil:
+			msg.Chunk.Size, msg.Chunk.Data[0] = 9, 'z'
+		case msg.ChunkAck != nil:
+			msg.ChunkAck.Next = 9
+		}
+		if now := fmt.Sprintf("%+v %+v %+v", c.Raft, c.Chunk, c.ChunkAck); now != was {
+			t.Errorf("the sender changed its message, and %s\nbecame %s", was, now)
+		}
 	}
 }

@@ -114,9 +114,13 @@ func (c *checker) complain(p *problem) {
 }
 
 func (c *checker) check(file string) (lin.Report, error) {
-	defer debug.SetMemoryLimit(debug.SetMemoryLimit(-1)) // as it was
-	defer debug.SetGCPercent(debug.SetGCPercent(100))
-	h, err := c.read(file)
+	in, size, err := c.open(file)
+	if err != nil {
+		return lin.Report{}, &problem{exit: exitNoInput, text: err.Error()}
+	}
+	defer in.Close()
+	defer spare(size)()
+	h, err := c.read(file, in, size)
 	if err != nil {
 		return lin.Report{}, err
 	}
@@ -168,13 +172,7 @@ func strangers(h *lin.History) int {
 	return n
 }
 
-func (c *checker) read(name string) (*lin.History, error) {
-	in, size, err := c.open(name)
-	if err != nil {
-		return nil, &problem{exit: exitNoInput, text: err.Error()}
-	}
-	defer in.Close()
-	spare(size)
+func (c *checker) read(name string, in io.Reader, size int64) (*lin.History, error) {
 	progress, erase := c.progress(name, size)
 	h, err := lin.ReadWith(in, lin.ReadOptions{Progress: progress})
 	erase()
@@ -190,12 +188,17 @@ func (c *checker) read(name string) (*lin.History, error) {
 }
 
 // spare has the collector aim at five sixths of the file's length, which is what a judgement
-// needs, and rest until then. GOMEMLIMIT and GOGC overrule it.
-func spare(size int64) {
+// needs, and rest until then. GOMEMLIMIT and GOGC overrule it. What it returns ends that: the next
+// file is another.
+func spare(size int64) (end func()) {
+	if os.Getenv("GOMEMLIMIT") != "" || os.Getenv("GOGC") != "" || size == 0 {
+		return func() {}
+	}
 	const least = 256 << 20
-	if os.Getenv("GOMEMLIMIT") == "" && os.Getenv("GOGC") == "" && size > 0 {
-		debug.SetMemoryLimit(max(size/6*5, least))
-		debug.SetGCPercent(1000)
+	limit, percent := debug.SetMemoryLimit(max(size/6*5, least)), debug.SetGCPercent(1000)
+	return func() {
+		debug.SetMemoryLimit(limit)
+		debug.SetGCPercent(percent)
 	}
 }
 

@@ -42,8 +42,8 @@ first of each is made small; with --out, its plan as it struck, the small one an
 kept.
 
 A fleet fails if a world does, and also if it does not test what it should: if more than a tenth of
-its worlds answer less than a fifth of what clients try, or show the judge too little; if of 10,000
-worlds or more none reaches a common mark, or no fault of some kind strikes. One world beside the
+its worlds answer less than a fifth of what clients try, or show the judge too little; if in 10,000
+worlds or more a common mark is never reached, a kind of fault never strikes, or a checker never looks. One world beside the
 seeds is a canary, in which a disk lies: if nobody notices, the fleet is blind.
 
 On a terminal it shows how far it is; elsewhere it writes a JSON object a line: "failure" for each new

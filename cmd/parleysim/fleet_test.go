@@ -57,14 +57,7 @@ func TestAFleetSpeaksInWords(t *testing.T) {
 
 // If nobody sees the canary's lie, the fleet says that it is blind, whatever else it saw.
 func TestABlindFleetIsNoticed(t *testing.T) {
-	deaf := []string{}
-	for range 20 {
-		r := sim.RunWith(sim.Canary(1), sim.Options{Without: deaf})
-		if r.Failure == nil {
-			break
-		}
-		deaf = append(deaf, r.Failure.Checker)
-	}
+	deaf := append(sim.Checkers(), sim.Refusals()...)
 	args := []string{"fleet", "--seeds=1", "--no-checker=" + strings.Join(deaf, ",")}
 	r := parleysim(t, args...)
 	if r.code != exitBlind || !strings.Contains(r.err, "the canary lived") {
@@ -130,9 +123,8 @@ func TestFailuresThatLookAlikeAreOne(t *testing.T) {
 func TestAFleetThatTestsLittleHasHoles(t *testing.T) {
 	dull := func(n int, o outcome) *tally {
 		sum := newTally(&conditions{})
-		for range n {
-			sum.add(&o)
-		}
+		sum.add(&o)
+		sum.Seeds, sum.Low, sum.Vacuous = uint64(n), n*sum.Low, n*sum.Vacuous // as if so many had been like it
 		sum.close(time.Second, false)
 		return sum
 	}
@@ -145,7 +137,11 @@ func TestAFleetThatTestsLittleHasHoles(t *testing.T) {
 	for _, k := range sim.FaultKinds() {
 		faults[k] = 1
 	}
-	good := outcome{stats: sim.Stats{Attempts: 10, Acknowledged: 2, Faults: faults, Marks: marks}}
+	var looked sim.Evaluations
+	for i := range looked {
+		looked[i] = 1
+	}
+	good := outcome{stats: sim.Stats{Attempts: 10, Acknowledged: 2, Faults: faults, Marks: marks, Checks: looked}}
 	for _, c := range []struct {
 		name  string
 		n     int
@@ -158,6 +154,7 @@ func TestAFleetThatTestsLittleHasHoles(t *testing.T) {
 		{"few worlds are no fleet", enoughSeeds - 1, func(o *outcome) { o.vacuous = true }, ""},
 		{"a mark is missing", manySeeds, func(o *outcome) { o.stats.Marks = nil }, fmt.Sprintf("reached the mark %q", common[0])},
 		{"a fault is missing", manySeeds, func(o *outcome) { o.stats.Faults = nil }, "no fault \"crash\" struck"},
+		{"a checker sleeps", manySeeds, func(o *outcome) { o.stats.Checks[0] = 0 }, fmt.Sprintf("the checker %q never looked", sim.Checkers()[0])},
 		{"few worlds may miss a mark", manySeeds - 1, func(o *outcome) { o.stats.Marks = nil }, ""},
 	} {
 		o := good
@@ -170,9 +167,8 @@ func TestAFleetThatTestsLittleHasHoles(t *testing.T) {
 	sum := newTally(&conditions{noFaults: []string{"crash"}})
 	o := good
 	o.stats.Faults = map[sim.FaultKind]int{}
-	for range manySeeds {
-		sum.add(&o)
-	}
+	sum.add(&o)
+	sum.Seeds = manySeeds
 	sum.close(time.Second, false)
 	if slices.ContainsFunc(sum.Holes, func(h string) bool { return strings.Contains(h, `"crash"`) }) {
 		t.Errorf("a fault that was left out is missed: %q", sum.Holes)

@@ -24,9 +24,10 @@ type tally struct {
 	Events      uint64                `json:"events"`
 	Seconds     float64               `json:"s"`
 	Faults      map[sim.FaultKind]int `json:"faults"`
-	Marks       map[sim.Mark]int      `json:"marks"` // worlds that reached it
-	Never       []sim.Mark            `json:"never"` // common marks that none reached
-	Low         int                   `json:"low"`   // worlds that answered less than a fifth of what clients tried
+	Checks      map[string]uint64     `json:"checks"` // how often each checker looked
+	Marks       map[sim.Mark]int      `json:"marks"`  // worlds that reached it
+	Never       []sim.Mark            `json:"never"`  // common marks that none reached
+	Low         int                   `json:"low"`    // worlds that answered less than a fifth of what clients tried
 	Vacuous     int                   `json:"vacuous"`
 	Novelty     []novelty             `json:"novelty"`
 	Newest      uint64                `json:"newest"` // the last seed that reached something for the first time
@@ -66,7 +67,7 @@ type failure struct {
 }
 
 func newTally(c *conditions) *tally {
-	t := &tally{V: 1, T: "summary", Profiles: map[sim.Profile]int{}, Faults: map[sim.FaultKind]int{}, Marks: map[sim.Mark]int{},
+	t := &tally{V: 1, T: "summary", Profiles: map[sim.Profile]int{}, Faults: map[sim.FaultKind]int{}, Marks: map[sim.Mark]int{}, Checks: map[string]uint64{},
 		Failures: []*failure{}, Holes: []string{}, Never: []sim.Mark{}, conditions: c, pairs: map[[2]sim.Mark]bool{}, step: 1}
 	for _, k := range sim.FaultKinds() {
 		t.Faults[k] = 0
@@ -87,6 +88,9 @@ func (t *tally) add(o *outcome) (isNew bool) {
 	t.Events += o.stats.Events
 	for k, n := range o.stats.Faults {
 		t.Faults[k] += n
+	}
+	for _, name := range sim.Checkers() {
+		t.Checks[name] += o.stats.Checks.Of(name)
 	}
 	if o.vacuous {
 		t.Vacuous++
@@ -164,6 +168,9 @@ func (t *tally) close(took time.Duration, interrupted bool) {
 	if t.Seeds >= manySeeds {
 		for _, m := range t.Never {
 			t.hole(true, "no world reached the mark %q", m)
+		}
+		for _, name := range sim.Checkers() {
+			t.hole(t.Checks[name] == 0, "the checker %q never looked", name)
 		}
 		for _, k := range sim.FaultKinds() {
 			t.hole(t.Faults[k] == 0 && !slices.Contains(t.conditions.noFaults, string(k)), "no fault %q struck", k)

@@ -175,6 +175,7 @@ func (t *tally) String() string {
 	line("clients", "%d operations in %d attempts, %d answered, %d events pushed, %d entries committed", t.Asked, t.Tried, t.Answered, t.Pushed, t.Entries)
 	line("speed", "%d events in %.1f s: %.0f a second, %.1f worlds a second", t.Events, t.Seconds, float64(t.Events)/t.Seconds, float64(t.Seeds)/t.Seconds)
 	line("faults", "%s", counts(t.Faults))
+	line("checks", "%s", counts(t.Checks))
 	line("marks", "%s", counts(t.Marks))
 	if len(t.Never) > 0 {
 		line("never", "%q", t.Never)
@@ -216,7 +217,7 @@ func (t *tally) curve() string {
 	return out.String()
 }
 
-func counts[K ~string](m map[K]int) string {
+func counts[K ~string, N int | uint64](m map[K]N) string {
 	var parts []string
 	for _, k := range slices.Sorted(maps.Keys(m)) {
 		parts = append(parts, fmt.Sprintf("%s %d", k, m[k]))

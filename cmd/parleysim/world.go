@@ -41,9 +41,10 @@ func (c *conditions) check() error {
 	if c.codec != "copy" && c.codec != "wire" {
 		return usage("--codec=%s: want copy or wire", c.codec)
 	}
+	checkers := append(sim.Checkers(), sim.Refusals()...)
 	for _, name := range c.noCheckers {
-		if !slices.Contains(sim.Checkers(), name) {
-			return usage("--no-checker=%s: want one of %s", name, strings.Join(sim.Checkers(), ", "))
+		if !slices.Contains(checkers, name) {
+			return usage("--no-checker=%s: want one of %s", name, strings.Join(checkers, ", "))
 		}
 	}
 	if _, err := (sim.Plan{}).Without(c.noFaults...); err != nil {
