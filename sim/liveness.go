@@ -152,7 +152,7 @@ func (k *checks) lively(s *server) {
 	}
 	st := &s.status.Raft
 	switch {
-	case l.handing:
+	case l.handing || w.server(l.leader).status.Resigning: // it may take more than one heir
 	case st.Role.Term > l.term, s.id == l.leader && st.Role.Kind != raft.Leader:
 		k.needless(s)
 		return

@@ -73,6 +73,9 @@ func (m *Machine) follow(term Term, leader ID, out *Output) {
 		m.enter(term)
 	}
 	m.role, m.leader = Follower, leader
+	if leader != 0 {
+		m.heirs = 0
+	}
 	m.asking.sent = false // ask the new leader
 }
 

@@ -48,7 +48,7 @@ func (h *hasher) text(s string) {
 // across processes. The chains stand for the entries.
 func (m *Machine) Hash() uint64 {
 	h := hasher(0)
-	h.add(uint64(m.cfg.ID), uint64(m.random), uint64(m.applied), uint64(m.role), uint64(m.leader), uint64(m.termLeader))
+	h.add(uint64(m.cfg.ID), uint64(m.random), uint64(m.applied), uint64(m.role), uint64(m.leader), uint64(m.termLeader), uint64(m.heirs))
 	h.times(m.now)
 	h.text(m.fatal)
 	h.hard(m.hard)

@@ -27,6 +27,9 @@ type Machine struct {
 	leader ID // believed to lead now
 	// termLeader has shown that it won hard.Term. Unlike leader it is not forgotten in that term.
 	termLeader ID
+	// heirs are those told to stand since another last led, a bit for each voter: who was and did not come
+	// to lead is not the first to be told again.
+	heirs uint8
 
 	election  election
 	following following

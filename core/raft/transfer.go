@@ -24,18 +24,31 @@ func (m *Machine) transfer(to ID, out *Output) {
 	if to == 0 {
 		to = m.heir()
 	}
-	if to == 0 || to == m.leading.transfer.to || !slices.Contains(m.cfg.Voters, to) {
+	place := slices.Index(m.cfg.Voters, to)
+	if place < 0 || to == m.leading.transfer.to {
 		return
 	}
+	m.heirs |= 1 << place
 	m.leading.transfer = transfer{to: to, until: m.now + m.cfg.Base}
 }
 
-// heir is the lowest live peer that has all that is committed, or failing that the lowest live one.
+// heir is the lowest live peer that has all that is committed, or failing that the lowest live one. Who was
+// told before and could not win comes last: others may not hear it.
 func (m *Machine) heir() ID {
-	if order := m.succession(0); len(order) > 0 && m.alive(m.peer(order[0])) {
-		return order[0]
+	first := ID(0)
+	for _, id := range m.succession(0) {
+		if !m.alive(m.peer(id)) {
+			continue
+		}
+		if m.heirs>>slices.Index(m.cfg.Voters, id)&1 == 0 {
+			return id
+		}
+		if first == 0 {
+			first = id
+		}
 	}
-	return 0
+	m.heirs = 0
+	return first
 }
 
 // succession orders the peers: first, then the caught-up and live ones by id, the live, the rest.

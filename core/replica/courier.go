@@ -88,16 +88,20 @@ func (m *Machine) moveSnapshots(now time.Duration, out *Output) {
 			c.exporting = c.lastID
 			out.Exports = append(out.Exports, c.exporting)
 		case t.snap != nil && now >= t.heardAt+giveUpAfter:
-			peer := t.peer
-			c.remove(peer)
-			c.kept = nil // it may be what its receiver does not take
+			m.giveUpSnapshot(now, t.peer, out)
 			i--
-			m.stepRaft(now, raft.SnapshotFailed{Peer: peer}, out)
 		case t.snap != nil && now >= t.resend:
 			t.sent = t.acked
 			m.sendChunks(now, t, out)
 		}
 	}
+}
+
+// giveUpSnapshot ends a transfer that came to nothing. If the peer still needs one, it gets another export.
+func (m *Machine) giveUpSnapshot(now time.Duration, peer raft.ID, out *Output) {
+	m.courier.remove(peer)
+	m.courier.kept = nil // it may be what its receiver does not take
+	m.stepRaft(now, raft.SnapshotFailed{Peer: peer}, out)
 }
 
 func (c *courier) deadline() time.Duration {
@@ -151,8 +155,12 @@ func (m *Machine) chunkAck(now time.Duration, from raft.ID, a *ChunkAck, out *Ou
 	if t == nil || t.snap == nil || a.Whole != t.whole {
 		return
 	}
-	if a.Done {
+	switch {
+	case a.Done:
 		m.courier.remove(from)
+		return
+	case a.Bad:
+		m.giveUpSnapshot(now, from, out)
 		return
 	}
 	if a.Next > t.acked && a.Next <= uint64(len(t.snap.Data)) {
@@ -205,7 +213,9 @@ func (m *Machine) arrived(now time.Duration, from raft.ID, out *Output) {
 	whole := sha256.Sum256(a.data)
 	if !bytes.Equal(whole[:], a.chunk.Whole[:]) ||
 		ReadSnapshot(snap, Catalogue(), func(row.Row) error { return nil }) != nil {
-		return // the sender gives up after a while, and begins again
+		out.Sends = append(out.Sends, PeerMessage{From: m.cfg.Raft.ID, To: from,
+			ChunkAck: &ChunkAck{Mark: snap.Mark, Whole: a.chunk.Whole, Bad: true}})
+		return
 	}
 	c.complete, c.whole, c.from = &snap, whole, from
 	m.stepRaft(now, raft.SnapshotReceived{From: from, Mark: snap.Mark}, out)

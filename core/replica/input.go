@@ -285,6 +285,7 @@ type ChunkAck struct {
 	Whole [32]byte
 	Next  uint64
 	Done  bool // it is installed, or not needed
+	Bad   bool // it arrived whole and is not what it claims to be
 }
 
 // Fetch asks the store for rows, from one view at an applied index of at least At.
