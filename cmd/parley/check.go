@@ -125,9 +125,11 @@ func (c *checker) check(file string) (lin.Report, error) {
 		return lin.Report{}, err
 	}
 	r := lin.Check(h, c.options)
-	if n := strangers(h); n > 0 && r.Verdict > lin.Unknown {
-		c.note("%s: %d devices act that never signed up or logged in here. A history holds all that the clients of a "+
-			"cluster did, from its first account on; of a part of it the verdict means nothing.", safe(file), n)
+	if r.Verdict > lin.Unknown {
+		if n := strangers(h); n > 0 {
+			c.note("%s: %d devices act that never signed up or logged in here. A history holds all that the clients of a "+
+				"cluster did, from its first account on; of a part of it the verdict means nothing.", safe(file), n)
+		}
 	}
 	return r, errors.Join(
 		c.html.write(file, func(w io.Writer) error { return r.HTML(w, h) }),
