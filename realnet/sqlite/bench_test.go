@@ -100,3 +100,32 @@ func BenchmarkRows(b *testing.B) {
 		}
 	}
 }
+
+// Opening a store of 50,000 messages, some 160,000 rows, all of which are read.
+func BenchmarkOpen(b *testing.B) {
+	dir := filepath.Join(scratch(b), "data")
+	s, l := opened(b, dir)
+	for range 100 {
+		save(b, s, l.next(500, 256))
+	}
+	if err := s.Close(); err != nil {
+		b.Fatal(err)
+	}
+	info, err := os.Stat(filepath.Join(dir, "node.db"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	var used time.Duration
+	for b.Loop() {
+		before := cpu()
+		s, _ := reopened(b, dir)
+		used += cpu() - before
+		b.StopTimer()
+		if err := s.Close(); err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer()
+	}
+	b.ReportMetric(float64(info.Size()>>20), "MiB")
+	b.ReportMetric(used.Seconds()*1000/float64(b.N), "cpu-ms/open")
+}

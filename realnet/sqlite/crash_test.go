@@ -289,6 +289,15 @@ func (p *Platter) Bits(name string) int {
 	return 8 * len(p.state.nodes[at].seen)
 }
 
+// Lose removes a file in Dir behind everyone's back.
+func (p *Platter) Lose(name string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	dir, _ := p.state.find(p.local(p.Dir()) + "/" + name)
+	delete(p.state.nodes[dir].names, name)
+	delete(p.state.nodes[dir].kept, name)
+}
+
 // Copy is a disk on which everything that is seen on p is kept.
 func (p *Platter) Copy() *Platter {
 	p.mu.Lock()

@@ -36,6 +36,10 @@ var damages = []struct {
 	{"the log is gone", "delete from log", sqlite.EntryDamaged, "missing"},
 	{"one entry too many", "insert into log select idx + 1, term, kind, time, data, chain, sum from log order by idx desc limit 1",
 		sqlite.EntryDamaged, "table log: row"},
+	{"an entry of an index is gone", `drop index message_index;
+		create unique index message_index on message (conversation, seq) where id <> 5 << 16; pragma writable_schema = on;
+		update sqlite_schema set sql = 'CREATE UNIQUE INDEX "message_index" ON "message" ("conversation", "seq")' where name = 'message_index'`,
+		sqlite.StateDamaged, "its index is not that of its rows"},
 	{"another vote", "update hard set vote = 3 - vote", sqlite.LostTail, "table hard: row 1"},
 }
 

@@ -13,6 +13,7 @@ import (
 	"parley/core/raft"
 	"parley/core/replica"
 	"parley/core/replica/storagetest"
+	"parley/core/row"
 	"parley/realnet/sqlite"
 )
 
@@ -161,6 +162,9 @@ func recorded(t testing.TB, tr *truth, tune func(*sqlite.Store)) *sqlite.Record 
 			p.Note(func(n *sqlite.Note) { n.Begun = v.Seq })
 			save(t, s, v)
 			p.Note(func(n *sqlite.Note) { n.Acked = v.Seq })
+			if _, err := s.Rows([]row.Range{{Table: messages, To: 1 << 40}}); err != nil { // beside a checkpoint, perhaps
+				t.Fatal(err)
+			}
 		}
 	}
 	s := open()
