@@ -150,12 +150,13 @@ func TestDebtsOfTheCoreAreNamed(t *testing.T) {
 // Who floods a peer, or sends it the same entries for ever, is found out.
 func TestChatterIsBounded(t *testing.T) {
 	for says, plant := range map[string]func(c *chatter){
-		"messages in":      func(c *chatter) { c.messages = 1 << 20 },
+		"messages in":      func(c *chatter) { c.messages, c.floods = 1<<20, chatterAtMost-1 },
 		"the same entries": func(c *chatter) { c.resends = 1 << 20 },
 	} {
 		w := secondPhase(nil, func(w *world) {
 			lead := w.server(w.living.leader)
 			w.living.acts = acts{since: w.now}
+			w.plan.Network.Streams = true
 			for _, s := range w.core() {
 				plant(&w.living.chatter[lead.id][s.id])
 			}
