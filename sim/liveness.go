@@ -146,6 +146,11 @@ func (w *world) unsettled() string {
 		case s.disk.inFlight != nil && s.saveAt < l.began:
 			return fmt.Sprintf("n%d still saves what it began before all healed", s.id)
 		}
+		for _, o := range w.core() { // a stream keeps its order, so what is sent now waits for what was
+			if late := w.link(s.id, o.id).last - w.now; late > 2*time.Duration(w.plan.Network.DelayMax) {
+				return fmt.Sprintf("the stream from n%d to n%d still carries what was sent before all healed, for %v", s.id, o.id, late)
+			}
+		}
 	}
 	l.leader, l.term, l.handing = lead.id, role.Term, false
 	l.commit = debt{since: w.now}

@@ -186,14 +186,17 @@ func (m *Machine) chunk(now time.Duration, from raft.ID, ch *Chunk, out *Output)
 		}
 	default:
 		if c.arriving == nil || c.arriving.chunk.Whole != ch.Whole || c.arriving.chunk.Mark != ch.Mark {
-			if a := c.arriving; a != nil && a.chunk.Mark.Index > ch.Mark.Index && now < a.at+giveUpAfter {
+			// A newer one is better, as long as somebody still sends it: a new leader may have stored less of
+			// what is applied than the last one.
+			if a := c.arriving; a != nil && a.chunk.Mark.Index > ch.Mark.Index && now < a.at+2*resendAfter {
 				return
 			}
 			c.arriving = &arriving{chunk: *ch, at: now}
 			c.arriving.chunk.Data = nil
 		}
+		c.arriving.at = now
 		if ch.Offset == uint64(len(c.arriving.data)) {
-			c.arriving.data, c.arriving.at = append(c.arriving.data, ch.Data...), now
+			c.arriving.data = append(c.arriving.data, ch.Data...)
 		}
 		ack.Next = uint64(len(c.arriving.data))
 	}
