@@ -68,7 +68,7 @@ func (t *trace) message(p *replica.PeerMessage) {
 		t.add(uint64(c.Mark.Index), c.Size, c.Offset, uint64(len(c.Data)), binary.BigEndian.Uint64(c.Whole[:8]))
 	}
 	if a := p.ChunkAck; a != nil {
-		t.add(uint64(a.Mark.Index), a.Next, bit(a.Done)|bit(a.Bad)<<1, binary.BigEndian.Uint64(a.Whole[:8]))
+		t.add(uint64(a.Mark.Index), a.Next, bit(a.Done)|bit(a.Refused)<<1, binary.BigEndian.Uint64(a.Whole[:8]))
 	}
 }
 

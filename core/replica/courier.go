@@ -159,7 +159,7 @@ func (m *Machine) chunkAck(now time.Duration, from raft.ID, a *ChunkAck, out *Ou
 	case a.Done:
 		m.courier.remove(from)
 		return
-	case a.Bad:
+	case a.Refused:
 		m.giveUpSnapshot(now, from, out)
 		return
 	}
@@ -217,7 +217,7 @@ func (m *Machine) arrived(now time.Duration, from raft.ID, out *Output) {
 	if !bytes.Equal(whole[:], a.chunk.Whole[:]) ||
 		ReadSnapshot(snap, Catalogue(), func(row.Row) error { return nil }) != nil {
 		out.Sends = append(out.Sends, PeerMessage{From: m.cfg.Raft.ID, To: from,
-			ChunkAck: &ChunkAck{Mark: snap.Mark, Whole: a.chunk.Whole, Bad: true}})
+			ChunkAck: &ChunkAck{Mark: snap.Mark, Whole: a.chunk.Whole, Refused: true}})
 		return
 	}
 	c.complete, c.whole, c.from = &snap, whole, from
@@ -225,12 +225,15 @@ func (m *Machine) arrived(now time.Duration, from raft.ID, out *Output) {
 }
 
 // dropUnwanted forgets a snapshot that raft, with no save of its own under way, has not asked to
-// install: it was overtaken by entries.
-func (m *Machine) dropUnwanted() {
-	s := &m.store
-	if s.raft.Seq == 0 && s.carried == 0 && s.install == nil {
-		m.courier.complete = nil
+// install: it was overtaken by entries, or came before its sender was known to lead.
+func (m *Machine) dropUnwanted(out *Output) {
+	s, c := &m.store, &m.courier
+	if c.complete == nil || s.raft.Seq != 0 || s.carried != 0 || s.install != nil {
+		return
 	}
+	out.Sends = append(out.Sends, PeerMessage{From: m.cfg.Raft.ID, To: c.from,
+		ChunkAck: &ChunkAck{Mark: c.complete.Mark, Whole: c.whole, Refused: true}})
+	c.complete = nil
 }
 
 // staged gives the snapshot that raft wants installed.

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"parley/core/chat"
 	"parley/core/raft"
 	"parley/core/replica"
 )
@@ -58,7 +59,30 @@ func TestABadSnapshotIsSaidToBeOne(t *testing.T) {
 	data := []byte("no snapshot at all")
 	ch := replica.Chunk{Mark: raft.Mark{Index: 9, Term: 1}, Whole: sha256.Sum256(data), Size: uint64(len(data)), Data: data}
 	acks := a.acks(2, ch)
-	if len(acks) != 2 || acks[0].Bad || !acks[1].Bad || acks[1].Whole != ch.Whole {
+	if len(acks) != 2 || acks[0].Refused || !acks[1].Refused || acks[1].Whole != ch.Whole {
 		t.Errorf("answered with %+v, want that it arrived, and then that it is bad", acks)
+	}
+}
+
+// A good snapshot that comes before its sender is known to lead is not taken, and its sender is told so: it
+// would wait for ten seconds otherwise.
+func TestASnapshotThatComesTooEarlyIsRefused(t *testing.T) {
+	a := start(t, nil, 1, 2, 3)
+	w := replica.NewSnapshotWriter(raft.Mark{Index: 9, Term: 1, Chain: raft.Chain{9}})
+	genesis := replica.Genesis(chat.DefaultSettings())
+	for _, table := range replica.Catalogue() {
+		w.Table(table)
+		for _, r := range genesis {
+			if r.Table == table {
+				if err := w.Row(r); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	snap := w.Finish()
+	acks := a.acks(2, replica.Chunk{Mark: snap.Mark, Digest: snap.Digest, Whole: sha256.Sum256(snap.Data), Size: uint64(len(snap.Data)), Data: snap.Data})
+	if len(acks) != 2 || acks[0].Next != uint64(len(snap.Data)) || !acks[1].Refused {
+		t.Errorf("answered with %+v, want that it arrived, and then that it is refused", acks)
 	}
 }

@@ -281,11 +281,11 @@ type Chunk struct {
 
 // ChunkAck says how much of the snapshot at Mark has arrived without gaps.
 type ChunkAck struct {
-	Mark  raft.Mark
-	Whole [32]byte
-	Next  uint64
-	Done  bool // it is installed, or not needed
-	Bad   bool // it arrived whole and is not what it claims to be
+	Mark    raft.Mark
+	Whole   [32]byte
+	Next    uint64
+	Done    bool // it is installed, or not needed
+	Refused bool // it arrived whole and is not what it claims to be, or raft did not want it
 }
 
 // Fetch asks the store for rows, from one view at an applied index of at least At.

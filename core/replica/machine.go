@@ -164,7 +164,7 @@ func (m *Machine) settle(now time.Duration, out *Output) {
 	m.moveSnapshots(now, out)
 	m.propose(now, out)
 	m.compact(now, out)
-	m.dropUnwanted()
+	m.dropUnwanted(out)
 	m.save(now, out)
 	out.Idle = m.idle()
 	if m.fatal != "" {

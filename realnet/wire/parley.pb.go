@@ -1282,7 +1282,7 @@ type ChunkAck struct {
 	Whole         []byte                 `protobuf:"bytes,2,opt,name=whole,proto3" json:"whole,omitempty"`
 	Next          uint64                 `protobuf:"varint,3,opt,name=next,proto3" json:"next,omitempty"`
 	Done          bool                   `protobuf:"varint,4,opt,name=done,proto3" json:"done,omitempty"`
-	Bad           bool                   `protobuf:"varint,5,opt,name=bad,proto3" json:"bad,omitempty"` // it arrived whole and is not what it claims to be
+	Refused       bool                   `protobuf:"varint,5,opt,name=refused,proto3" json:"refused,omitempty"` // it arrived whole and was not taken
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1345,9 +1345,9 @@ func (x *ChunkAck) GetDone() bool {
 	return false
 }
 
-func (x *ChunkAck) GetBad() bool {
+func (x *ChunkAck) GetRefused() bool {
 	if x != nil {
-		return x.Bad
+		return x.Refused
 	}
 	return false
 }
@@ -4410,13 +4410,13 @@ const file_parley_proto_rawDesc = "" +
 	"\x05whole\x18\x03 \x01(\fR\x05whole\x12\x12\n" +
 	"\x04size\x18\x04 \x01(\x04R\x04size\x12\x16\n" +
 	"\x06offset\x18\x05 \x01(\x04R\x06offset\x12\x12\n" +
-	"\x04data\x18\x06 \x01(\fR\x04data\"\x83\x01\n" +
+	"\x04data\x18\x06 \x01(\fR\x04data\"\x8b\x01\n" +
 	"\bChunkAck\x12'\n" +
 	"\x04mark\x18\x01 \x01(\v2\x13.parley.v1.RaftMarkR\x04mark\x12\x14\n" +
 	"\x05whole\x18\x02 \x01(\fR\x05whole\x12\x12\n" +
 	"\x04next\x18\x03 \x01(\x04R\x04next\x12\x12\n" +
-	"\x04done\x18\x04 \x01(\bR\x04done\x12\x10\n" +
-	"\x03bad\x18\x05 \x01(\bR\x03bad\"\xe4\x01\n" +
+	"\x04done\x18\x04 \x01(\bR\x04done\x12\x18\n" +
+	"\arefused\x18\x05 \x01(\bR\arefused\"\xe4\x01\n" +
 	"\vClientFrame\x12,\n" +
 	"\x05hello\x18\x01 \x01(\v2\x16.parley.v1.ClientHelloR\x05hello\x12%\n" +
 	"\x05calls\x18\x02 \x03(\v2\x0f.parley.v1.CallR\x05calls\x12-\n" +

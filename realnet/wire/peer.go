@@ -39,7 +39,7 @@ func EncodePeer(m *replica.PeerMessage) *PeerMessage {
 	case m.ChunkAck != nil:
 		w.Part = &PeerMessage_ChunkAck{&ChunkAck{
 			Mark: encodeRaftMark(m.ChunkAck.Mark), Whole: clone(m.ChunkAck.Whole[:]),
-			Next: m.ChunkAck.Next, Done: m.ChunkAck.Done, Bad: m.ChunkAck.Bad,
+			Next: m.ChunkAck.Next, Done: m.ChunkAck.Done, Refused: m.ChunkAck.Refused,
 		}}
 	}
 	return w
@@ -211,7 +211,7 @@ func decodeChunk(w *Chunk) (*replica.Chunk, error) {
 }
 
 func decodeChunkAck(w *ChunkAck) (*replica.ChunkAck, error) {
-	a := &replica.ChunkAck{Next: w.GetNext(), Done: w.GetDone(), Bad: w.GetBad()}
+	a := &replica.ChunkAck{Next: w.GetNext(), Done: w.GetDone(), Refused: w.GetRefused()}
 	if err := fillAll("chunk ack hash", a.Whole[:], w.GetWhole()); err != nil {
 		return nil, err
 	}
