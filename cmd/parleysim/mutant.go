@@ -46,6 +46,11 @@ func loadMutants(dir string) ([]mutant, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", filepath.Base(f), err)
 		}
+		for _, other := range all {
+			if other.id == m.id {
+				return nil, fmt.Errorf("%s and %s are both %s", filepath.Base(other.file), filepath.Base(f), m.id)
+			}
+		}
 		all = append(all, m)
 	}
 	if len(all) == 0 {
