@@ -96,7 +96,11 @@ func (c *client) do(op Op) {
 	case DoBrowse:
 		c.browse(r, op)
 	case DoWhoami:
-		c.read(replica.Whoami{}, lin.Event{})
+		if r.ppm(500_000) {
+			c.read(replica.Barrier{}, lin.Event{})
+		} else {
+			c.read(replica.Whoami{}, lin.Event{})
+		}
 	case DoLogout:
 		c.submit(chat.Logout{}, false, c.answeredOp)
 	case DoDelete:

@@ -66,7 +66,7 @@ that is not marked as a survivor.`,
 	f.BoolVar(&c.units, "units", true, "also ask the unit tests of the patched packages")
 	f.BoolVar(&c.small, "shrink", false, "also make the first world that finds one small")
 	f.BoolVar(&c.ablate, "ablate", false, "also find which kind of fault, and which checker, finds one that no other does")
-	f.BoolVar(&c.table, "table", false, "write what was measured into docs/mutants.md; implies --survivors and --shrink")
+	f.BoolVar(&c.table, "table", false, "write what was measured into docs/mutants.md; implies --survivors")
 	f.DurationVar(&c.patience, "patience", 3*time.Minute, "for one world, before its process is taken to hang")
 	return cmd
 }
@@ -102,7 +102,7 @@ func (c *mutantsCommand) run(ctx context.Context, ids []string) error {
 		ids, c.first = append(ids, sentinels...), true
 	}
 	if c.table {
-		c.survivors, c.small = true, true
+		c.survivors = true
 	}
 	for seed := range c.number {
 		c.seeds = append(c.seeds, uint64(seed))
