@@ -95,6 +95,10 @@ func (w *world) reopen(l *link) {
 	}
 	held := l.held
 	l.held = nil
+	if w.healed && w.plan.Network.Streams && l.last > w.now+time.Second {
+		w.resetLink(l) // what is still on its way would hold up all that follows, long after all healed
+		return
+	}
 	if w.plan.Network.Streams && len(held) > 0 && w.now-l.silent > time.Second && held[0].roll.upTo(2) == 0 {
 		w.resetLink(l)
 		return
