@@ -125,7 +125,7 @@ func TestDebtsOfTheCoreAreNamed(t *testing.T) {
 			w.living.commit = debt{goal: 1 << 40, since: w.now - commitWithin}
 		}},
 		{"a follower is left behind", "catch-up: ", func(w *world) {
-			w.living.applied[1] = debt{goal: 1 << 40, since: w.now - catchUpWithin}
+			w.living.applied[1] = debt{goal: 1 << 40, got: 1 << 39, since: w.now - catchUpWithin}
 			w.living.applied[2], w.living.applied[3] = w.living.applied[1], w.living.applied[1]
 		}},
 		{"a leader that does not hand over", "transfer: ", func(w *world) {
