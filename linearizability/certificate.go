@@ -17,6 +17,8 @@ type certificate struct {
 	sp    *spec
 	s     *state
 	order []*step
+	free  []*step // unknown commands that nothing puts at a position
+	fixed []*step // those that may have gone two ways at theirs
 	loose []*candidate
 
 	marks    []int   // by item: the journal's length before it
@@ -66,7 +68,7 @@ func (ev *evidence) certify(budget int, r *Report) *ledger {
 		return nil
 	}
 	switch {
-	case c.solve():
+	case c.fits():
 		return c.ledger()
 	case c.spent:
 		r.add(Finding{Unknown, RuleBudget, nil, 0, "certificate: too many places for unknown commands"})
@@ -183,7 +185,23 @@ func (c *certificate) prepare(ev *evidence, known, loose []*operation) {
 		}
 	}
 	c.order = inLog(c.order)
-	c.addCandidates(free, fixed)
+	c.free, c.fixed = free, fixed
+}
+
+// fits replays the order as it stands, which is nearly always enough. Only if it is not, places for the
+// unknown commands are looked for, which takes a journal of all changes.
+func (c *certificate) fits() bool {
+	left := c.left
+	c.notes = newLedgerWriter(c.record, c.sp, c.s)
+	if c.replay(0, -1, 0) {
+		return true
+	}
+	if len(c.free)+len(c.fixed) == 0 {
+		return false
+	}
+	c.left, c.spent, c.stopped, c.notes, c.s = left, false, -1, nil, c.sp.initial()
+	c.addCandidates()
+	return c.solve()
 }
 
 // inLog sorts steps by position, at one position commands before what changes nothing, then by call.
@@ -242,11 +260,7 @@ func (sp *spec) eitherWay(st *step) bool {
 	return st.optional && st.op == opLogin && !st.Takeover && sp.exclusive && sp.expiry == ExpiryAny
 }
 
-func (c *certificate) addCandidates(free, fixed []*step) {
-	if len(free)+len(fixed) == 0 {
-		c.notes = newLedgerWriter(c.record, c.sp, c.s)
-		return
-	}
+func (c *certificate) addCandidates() {
 	c.s.journal = &journal{}
 	c.marks = make([]int, len(c.order)+1)
 	c.inserted = make([][]int, len(c.order)+1)
@@ -255,11 +269,11 @@ func (c *certificate) addCandidates(free, fixed []*step) {
 	for i := len(c.order) - 1; i >= 0; i-- {
 		soonest[i] = min(soonest[i+1], c.order[i].ret)
 	}
-	for _, st := range free {
+	for _, st := range c.free {
 		earliest := sort.Search(len(c.order), func(i int) bool { return soonest[i] >= st.call })
 		c.loose = append(c.loose, &candidate{step: st, earliest: earliest})
 	}
-	for _, st := range fixed {
+	for _, st := range c.fixed {
 		at := sort.Search(len(c.order), func(i int) bool { return c.order[i].at > st.at })
 		c.loose = append(c.loose, &candidate{step: st, earliest: at, fixed: true})
 	}

@@ -96,7 +96,7 @@ func (ev *evidence) misplaced(h *History, f Finding) *Core {
 	cert := &certificate{stopped: -1, watch: true}
 	cert.prepare(ev, known, loose)
 	cert.left = DefaultBudget + len(cert.order)
-	if cert.solve() || cert.spent || cert.stopped < 0 {
+	if cert.fits() || cert.spent || cert.stopped < 0 {
 		return nil
 	}
 	stuck := cert.order[cert.stopped]

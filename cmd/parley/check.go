@@ -189,7 +189,7 @@ func (c *checker) read(name string, in io.Reader, size int64) (*lin.History, err
 	return h, nil
 }
 
-// spare has the collector aim at five sixths of the file's length, which is what a judgement
+// spare has the collector aim at seven eighths of the file's length, which is what a judgement
 // needs, and rest until then. GOMEMLIMIT and GOGC overrule it. What it returns ends that: the next
 // file is another.
 func spare(size int64) (end func()) {
@@ -197,7 +197,7 @@ func spare(size int64) (end func()) {
 		return func() {}
 	}
 	const least = 256 << 20
-	limit, percent := debug.SetMemoryLimit(max(size/6*5, least)), debug.SetGCPercent(1000)
+	limit, percent := debug.SetMemoryLimit(max(size/8*7, least)), debug.SetGCPercent(1000)
 	return func() {
 		debug.SetMemoryLimit(limit)
 		debug.SetGCPercent(percent)
