@@ -11,7 +11,7 @@ func TestSpare(t *testing.T) {
 	t.Setenv("GOGC", "")
 	before := debug.SetMemoryLimit(-1)
 	end := spare(600 << 20)
-	if limit := debug.SetMemoryLimit(-1); limit != 500<<20 {
+	if limit := debug.SetMemoryLimit(-1); limit != 525<<20 {
 		t.Errorf("limit %d", limit)
 	}
 	end()
