@@ -118,7 +118,7 @@ func (c *client) newDevice() {
 	}
 	c.box = session.ClientRecovered{NextDSeq: 1, Pos: c.box.Pos, Server: c.box.Server}
 	c.w.tape.device(c)
-	c.cursor, c.placed, c.ops, c.fedBy = 0, false, nil, -1
+	c.cursor, c.placed, c.again, c.ops, c.fedBy = 0, false, false, nil, -1
 	c.begin()
 }
 

@@ -61,6 +61,15 @@ func (c *client) attached(t *stream, a replica.Attached) {
 	switch {
 	case !c.placed:
 		c.placed, c.cursor, f.reader.Cursor = true, a.After, a.After
+	case a.After > c.cursor && c.again:
+		// While this device was fenced another one read on, and what that had read was dropped. A person is
+		// told that there is a gap, and logs in on a new device.
+		c.w.mark(FeedSkipped, c.name)
+		in := replica.Detach{Conn: t.id, Sub: f.asked}
+		t.toServer(func() replica.Input { return in })
+		f.over, c.member, c.relogin, c.takeover = true, false, false, true
+		c.next()
+		return
 	case a.After != c.cursor:
 		c.w.fail("feed", "c%d asked for events after %d and was attached after %d", c.n, c.cursor, a.After)
 		return

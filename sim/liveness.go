@@ -26,10 +26,11 @@ const (
 // living is the second phase while it lasts.
 type living struct {
 	began   time.Duration
-	leader  raft.ID   // settled: all of the core follow it; 0: not yet
-	term    raft.Term // then
-	handing bool      // the leader was asked to hand over: an election is due
-	heir    raft.ID   // outside the core, who was told to stand
+	leader  raft.ID       // settled: all of the core follow it; 0: not yet
+	term    raft.Term     // then
+	late    time.Duration // when a stream of the core last carried what was sent before all healed
+	handing bool          // the leader was asked to hand over: an election is due
+	heir    raft.ID       // outside the core, who was told to stand
 	excused int
 	commit  debt // of the leader's log
 	acts    acts
@@ -147,10 +148,14 @@ func (w *world) unsettled() string {
 			return fmt.Sprintf("n%d still saves what it began before all healed", s.id)
 		}
 		for _, o := range w.core() { // a stream keeps its order, so what is sent now waits for what was
-			if late := w.link(s.id, o.id).last - w.now; late > 2*time.Duration(w.plan.Network.DelayMax) {
+			if late := w.link(s.id, o.id).last - w.now; late > electionBase/10 {
+				l.late = w.now
 				return fmt.Sprintf("the stream from n%d to n%d still carries what was sent before all healed, for %v", s.id, o.id, late)
 			}
 		}
+	}
+	if w.now-l.late < electionBase { // what a leader has heard since then counts
+		return "the streams have only just come up to date"
 	}
 	l.leader, l.term, l.handing = lead.id, role.Term, false
 	l.commit = debt{since: w.now}

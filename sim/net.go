@@ -160,6 +160,9 @@ func (w *world) delay(l *link, r *roll) time.Duration {
 	if w.plan.Still {
 		d = time.Duration(n.DelayMin)
 	}
+	if w.healed { // nobody is that far away any more
+		d = min(d, electionBase/10)
+	}
 	d += w.exiles.lag(l.from, l.to)
 	if w.healed {
 		return d

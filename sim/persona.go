@@ -16,6 +16,7 @@ type persona struct {
 	account  int  // whose account it uses; its own, or somebody else's for a while
 	member   bool // logged in, as far as it knows
 	relogin  bool // fenced: logs in again on the same device
+	again    bool // did so
 	signup   bool // believes that the account does not exist
 	takeover bool
 	visit    int  // items left as somebody else
@@ -258,7 +259,7 @@ func (c *client) entered(code string) {
 	case "":
 		c.member, c.takeover = true, false
 		c.feed.over = false
-		if was {
+		if c.again = c.again || was; was {
 			c.take(session.Resume{})
 			c.retrySecrets()
 		}

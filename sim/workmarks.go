@@ -12,6 +12,7 @@ const (
 	Doubled          Mark = "command under way sent to another server as well"
 	StaleRead        Mark = "old view read on purpose"
 	FeedElsewhere    Mark = "feed resumed on another replica"
+	FeedSkipped      Mark = "feed dropped behind a device that was fenced"
 	FeedRewound      Mark = "feed read again from an earlier cursor"
 	ReadTwice        Mark = "feed read by two at once"
 	NameReused       Mark = "name reused"
@@ -25,7 +26,7 @@ const (
 )
 
 func workMarks() []markInfo {
-	var list []markInfo
+	list := []markInfo{{FeedSkipped, true}}
 	for _, m := range []Mark{RetriedElsewhere, RepeatedLate, RepeatAnswered, Doubled, StaleRead, FeedElsewhere, FeedRewound, ReadTwice,
 		NameReused, NameSquatted, Undeliverable, NumberVoided, PasswordChanged,
 		HistoryBackwards, HistoryByName, ListContinued} {
