@@ -22,7 +22,7 @@ func (k *checks) first(s *server, i raft.Index, m raft.Mark) {
 	if on <= len(k.w.servers)/2 {
 		k.fail(ofDurableAck, "n%d commits entry %d of term %d, on %d of %d disks", s.id, i, m.Term, on, len(k.w.servers))
 	}
-	k.ghost, k.since = append(k.ghost, *e), append(k.since, s.status.Raft.Role.Term)
+	k.ghost, k.since, k.when = append(k.ghost, *e), append(k.since, s.status.Raft.Role.Term), append(k.when, k.w.now)
 }
 
 // sent: what a message promises is on the sender's disk before it leaves.
